@@ -1,0 +1,53 @@
+"""What did adversarial robustness change in an image classifier? Index of the workflow; the study is in config.yaml."""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+if not workflow.config_settings.configfiles:  # a study given by --configfile stands alone
+
+    configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/stimuli.smk"
+include: "rules/models.smk"
+include: "rules/inference.smk"
+include: "rules/activations.smk"
+include: "rules/neurons.smk"
+include: "rules/ablation.smk"
+include: "rules/reports.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/reports/index.html",
+        "results/reports/claims.csv",
+        TABLES,
+
+
+rule stimuli:
+    input:
+        [shard for name in [*config["sources"], *config["stimuli"], *config["concepts"]] for shard in stimulus_shards(name)],
+
+
+rule models:
+    input:
+        expand("results/models/{model}/card.json", model=config["models"]),
+
+
+rule predictions:
+    input:
+        expand("results/predictions/{model}/predictions.parquet", model=config["models"]),
+
+
+rule activations:
+    input:
+        expand("results/activations/{model}/{image_set}/view.h5", model=config["models"], image_set=config["concepts"]),
+        expand("results/activations/{model}/{image_set}/view.h5", model=STUDIED, image_set=SMOOTHNESS_SETS),
+
+
+rule neurons:
+    input:
+        NEURONS.values(),

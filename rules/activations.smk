@@ -1,0 +1,49 @@
+# NEEDS  results/stimuli/{image_set}/shard-{shard}.parquet, results/models/{model}/
+# MAKES  results/activations/{model}/{image_set}/shard-{shard}.h5
+#        results/activations/{model}/{image_set}/view.h5               the shards as one, by virtual datasets
+
+
+rule dump_activations:
+    """Activations of one model on one shard of an image set."""
+    input:
+        weights="results/models/{model}/weights.safetensors",
+        card="results/models/{model}/card.json",
+        shard="results/stimuli/{image_set}/shard-{shard}.parquet",
+    output:
+        activations="results/activations/{model}/{image_set}/shard-{shard}.h5",
+    log:
+        "logs/dump_activations/{model}-{image_set}-{shard}.log",
+    benchmark:
+        "benchmarks/dump_activations/{model}-{image_set}-{shard}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        device=MACHINE["device"],
+        batch_size=MACHINE["batch_size"],
+    params:
+        image_set="{image_set}",
+        n_images=dumped_in_shard,
+        compression=config["activations"]["compression"],
+        code=code("dump_activations.py"),
+    script:
+        "../workflow_scripts/dump_activations.py"
+
+
+rule link_activations:
+    """A view of all shards as one file, checked against the manifest."""
+    input:
+        manifest=dumped_manifest,
+        shards=dumped_shards,
+    output:
+        view="results/activations/{model}/{image_set}/view.h5",
+    log:
+        "logs/link_activations/{model}-{image_set}.log",
+    benchmark:
+        "benchmarks/link_activations/{model}-{image_set}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        n_images=dumped_images,
+        code=code("link_activations.py"),
+    script:
+        "../workflow_scripts/link_activations.py"

@@ -1,0 +1,217 @@
+# NEEDS  config (validated)
+# MAKES  names, shard numbers, and the functions by which rules find inputs and parameters
+
+import sys
+from math import ceil
+from pathlib import Path
+
+sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
+
+from robustlens.code_digest import code_digest
+from robustlens.errors import InputError
+from robustlens.study import check_schema, check_study
+from snakemake.utils import validate
+
+try:
+    check_schema(config, f"{workflow.basedir}/schemas/config.schema.yaml")
+    validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
+    check_study(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+SCRIPTS = f"{workflow.basedir}/workflow_scripts"
+STUDY = {key: value for key, value in config.items() if key != "machine"}
+MACHINE = config["machine"]
+SEED = config["seed"]
+PAIRED = sorted({pair[role] for pair in config["pairs"].values() for role in ("standard", "robust")})
+TRAINED = [name for name, spec in config["models"].items() if "train" in spec]
+IMPORTED = [name for name in config["models"] if name not in TRAINED]
+CONTROLS = [control["model"] for control in config["controls"].values()]
+STUDIED = [name for name in config["models"] if name not in CONTROLS]
+RENDERED = [name for name, source in config["sources"].items() if source["kind"] == "embedded"]
+INDEXED = [name for name in config["sources"] if name not in RENDERED]
+RENDERED_CONCEPTS = [name for name, spec in config["concepts"].items() if spec["kind"] == "embedded"]
+NOISE = config["activations"]["noise"]
+SMOOTHNESS_SETS = ["clean", NOISE] if NOISE else []
+IMAGE_SETS = [*config["concepts"], *SMOOTHNESS_SETS]
+COMPLEXITY_THRESHOLDS = sorted({config["complexity"]["iou"], *config["complexity"]["curve"]})
+CONFLICT = config["ablation"]["stimulus"]
+
+
+def one_of(names):
+    """A wildcard constraint that only these names pass."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    model=one_of(config["models"]),
+    stimulus=one_of(config["stimuli"]),
+    attack=one_of(config["attacks"]),
+    suite=one_of(config["suites"]),
+    concept_set=one_of(config["concepts"]),
+    image_set=one_of(IMAGE_SETS),
+    shard="[0-9]+",
+
+
+def source_of(name):
+    """The source (or concept set) whose manifest lists the images of a stimulus or attack."""
+    return {**config["stimuli"], **config["attacks"]}.get(name, {}).get("source", name)
+
+
+def source_spec(name):
+    return {**config["sources"], **config["concepts"]}[source_of(name)]
+
+
+def images_per_shard(name):
+    return source_spec(name).get("images_per_shard", config["images_per_shard"])
+
+
+def shard_numbers(name, n_images=None):
+    """The shards, as they stand in file names, that hold the first ``n_images`` images of a stimulus (all of them if None)."""
+    n_images = min(n_images or source_spec(name)["n_images"], source_spec(name)["n_images"])
+    return [f"{number:04d}" for number in range(ceil(n_images / images_per_shard(name)))]
+
+
+def stimulus_shards(name, n_images=None, model=None):
+    """The image shards of a stimulus, or of an attack on ``model``."""
+    folder = f"adversarial/{name}/{model}" if name in config["attacks"] else f"stimuli/{name}"
+    return [f"results/{folder}/shard-{shard}.parquet" for shard in shard_numbers(name, n_images)]
+
+
+def of_source(wildcards):
+    return source_spec(wildcards.source)
+
+
+def code(script, *modules):
+    """The parameter that makes Snakemake run a rule again when the code behind it changes."""
+    return code_digest(script, *modules)
+
+
+def shard_number(wildcards):
+    return int(wildcards.shard)
+
+
+def shard_size(wildcards):
+    return images_per_shard(wildcards.get("source", wildcards.get("concept_set")))
+
+
+def source_shard(wildcards):
+    return f"results/stimuli/{source_of(wildcards.stimulus)}/shard-{wildcards.shard}.parquet"
+
+
+def stimulus_spec(wildcards):
+    """What the manipulation depends on; where it comes from and how the report groups it is not its affair."""
+    spec = config["stimuli"][wildcards.stimulus]
+    return {key: value for key, value in spec.items() if key not in ("source", "preserves")}
+
+
+def stimulus_code(wildcards):
+    return code("make_stimulus.py", f"robustlens.stimuli.{stimulus_spec(wildcards)['kind'].replace('-', '_')}")
+
+
+def concept_spec(wildcards):
+    return config["concepts"][wildcards.concept_set]
+
+
+def concept_count(wildcards):
+    return concept_spec(wildcards)["n_images"]
+
+
+def concept_geometry(wildcards):
+    return concept_spec(wildcards).get("geometry")
+
+
+def broden_folder(wildcards):
+    if wildcards.concept_set in RENDERED_CONCEPTS:
+        return f"results/concepts/{wildcards.concept_set}/broden"
+    return concept_spec(wildcards)["root"]
+
+
+def model_spec(wildcards):
+    return config["models"][wildcards.model]
+
+
+def training_recipe(wildcards):
+    return config["training"][model_spec(wildcards)["train"]["recipe"]]
+
+
+def training_shards(wildcards):
+    return stimulus_shards(model_spec(wildcards)["train"]["source"])
+
+
+def training_code(wildcards):
+    return code("train_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+
+
+def attack_spec(wildcards):
+    return config["attacks"][wildcards.attack]
+
+
+def attacked_shard(wildcards):
+    return f"results/stimuli/{source_of(wildcards.attack)}/shard-{wildcards.shard}.parquet"
+
+
+def suite_members(wildcards):
+    """The stimuli of a suite that have a shard of this number."""
+    return [name for name in config["suites"][wildcards.suite] if wildcards.shard in shard_numbers(name)]
+
+
+def suite_shards(wildcards):
+    return [stimulus_shards(name, model=wildcards.model)[int(wildcards.shard)] for name in suite_members(wildcards)]
+
+
+def prediction_shards(wildcards):
+    return [
+        f"results/predictions/{wildcards.model}/{suite}/shard-{shard}.parquet"
+        for suite, members in config["suites"].items()
+        for shard in max((shard_numbers(name) for name in members), key=len)
+    ]
+
+
+PREDICTED = {name: source_of(name) for members in config["suites"].values() for name in members}
+PREDICTED_SOURCES = sorted(set(PREDICTED.values()))
+
+
+def dumped_images(wildcards):
+    """How many images of an image set are dumped: all of a concept set, the first ``activations.n_images`` of a stimulus."""
+    return None if wildcards.image_set in config["concepts"] else config["activations"]["n_images"]
+
+
+def dumped_in_shard(wildcards):
+    total = dumped_images(wildcards)
+    return None if total is None else total - int(wildcards.shard) * images_per_shard(wildcards.image_set)
+
+
+def dumped_shards(wildcards):
+    return [
+        f"results/activations/{wildcards.model}/{wildcards.image_set}/shard-{shard}.h5"
+        for shard in shard_numbers(wildcards.image_set, dumped_images(wildcards))
+    ]
+
+
+def dumped_manifest(wildcards):
+    return f"results/stimuli/{source_of(wildcards.image_set)}/manifest.parquet"
+
+
+def conflict_shards(wildcards):
+    return stimulus_shards(CONFLICT, config["ablation"]["n_images"])
+
+
+def checkpoint_file(wildcards):
+    return model_spec(wildcards)["weights"]
+
+
+def package_folder(wildcards):
+    return model_spec(wildcards).get("python_path", [])
+
+
+def import_code(wildcards):
+    return code("import_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+
+
+def initial_weights(wildcards):
+    return f"results/models/{wildcards.model}/initial.safetensors" if wildcards.model in TRAINED else []
+
+
+def noisy_activations(wildcards):
+    return f"results/activations/{wildcards.model}/{NOISE}/view.h5"

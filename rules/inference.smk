@@ -1,0 +1,73 @@
+# NEEDS  results/stimuli/{stimulus}/shard-{shard}.parquet, results/models/{model}/
+# MAKES  results/adversarial/{attack}/{model}/shard-{shard}.parquet    images that attack this model
+#        results/predictions/{model}/{suite}/shard-{shard}.parquet
+#        results/predictions/{model}/predictions.parquet               every image of every stimulus exactly once
+
+
+rule attack_images:
+    """Adversarial images of one model on one shard."""
+    input:
+        weights="results/models/{model}/weights.safetensors",
+        card="results/models/{model}/card.json",
+        shard=attacked_shard,
+    output:
+        adversarial="results/adversarial/{attack}/{model}/shard-{shard}.parquet",
+    log:
+        "logs/attack_images/{attack}-{model}-{shard}.log",
+    benchmark:
+        "benchmarks/attack_images/{attack}-{model}-{shard}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        device=MACHINE["device"],
+        batch_size=MACHINE["batch_size"],
+    params:
+        spec=attack_spec,
+        seed=SEED,
+        code=code("attack_images.py"),
+    script:
+        "../workflow_scripts/attack_images.py"
+
+
+rule predict:
+    """Predictions of one model on one shard of every stimulus of a suite."""
+    input:
+        weights="results/models/{model}/weights.safetensors",
+        card="results/models/{model}/card.json",
+        shards=suite_shards,
+    output:
+        predictions="results/predictions/{model}/{suite}/shard-{shard}.parquet",
+    log:
+        "logs/predict/{model}-{suite}-{shard}.log",
+    benchmark:
+        "benchmarks/predict/{model}-{suite}-{shard}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        device=MACHINE["device"],
+        batch_size=MACHINE["batch_size"],
+    params:
+        stimuli=suite_members,
+        code=code("predict.py"),
+    script:
+        "../workflow_scripts/predict.py"
+
+
+rule gather_predictions:
+    """All predictions of one model, checked against the manifests."""
+    input:
+        shards=prediction_shards,
+        manifests=expand("results/stimuli/{source}/manifest.parquet", source=PREDICTED_SOURCES),
+    output:
+        predictions="results/predictions/{model}/predictions.parquet",
+    log:
+        "logs/gather_predictions/{model}.log",
+    benchmark:
+        "benchmarks/gather_predictions/{model}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        sources={name: PREDICTED_SOURCES.index(source) for name, source in PREDICTED.items()},
+        code=code("gather_predictions.py"),
+    script:
+        "../workflow_scripts/gather_predictions.py"

@@ -1,0 +1,160 @@
+# NEEDS  nothing (embedded sources), or the folders that the config names
+# MAKES  results/stimuli/{source}/manifest.parquet            the images of a source
+#        results/stimuli/{stimulus}/shard-{shard}.parquet     the pictures of a source, stimulus or concept set
+#        results/concepts/{concept_set}/broden/               a concept-labelled set in Broden's layout (embedded ones)
+#        results/concepts/{concept_set}/labels.h5             its labels, packed
+
+
+rule list_images:
+    """The images of a source, in order: what every gather is checked against."""
+    output:
+        manifest="results/stimuli/{source}/manifest.parquet",
+    log:
+        "logs/list_images/{source}.log",
+    benchmark:
+        "benchmarks/list_images/{source}.tsv"
+    wildcard_constraints:
+        source=one_of(config["sources"]),
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        name="{source}",
+        source=of_source,
+        seed=SEED,
+        code=code("list_images.py"),
+    script:
+        "../workflow_scripts/list_images.py"
+
+
+rule render_images:
+    """One shard of an embedded source, drawn."""
+    input:
+        manifest="results/stimuli/{source}/manifest.parquet",
+    output:
+        shard_file="results/stimuli/{source}/shard-{shard}.parquet",
+    log:
+        "logs/render_images/{source}-{shard}.log",
+    benchmark:
+        "benchmarks/render_images/{source}-{shard}.tsv"
+    wildcard_constraints:
+        source=one_of(RENDERED),
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        name="{source}",
+        source=of_source,
+        seed=SEED,
+        shard=shard_number,
+        images_per_shard=shard_size,
+        code=code("render_images.py"),
+    script:
+        "../workflow_scripts/render_images.py"
+
+
+rule index_images:
+    """One shard of an image folder, read in place."""
+    input:
+        manifest="results/stimuli/{source}/manifest.parquet",
+    output:
+        shard_file="results/stimuli/{source}/shard-{shard}.parquet",
+    log:
+        "logs/index_images/{source}-{shard}.log",
+    benchmark:
+        "benchmarks/index_images/{source}-{shard}.tsv"
+    wildcard_constraints:
+        source=one_of(INDEXED),
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        name="{source}",
+        source=of_source,
+        shard=shard_number,
+        images_per_shard=shard_size,
+        code=code("index_images.py"),
+    script:
+        "../workflow_scripts/index_images.py"
+
+
+rule make_stimulus:
+    """One shard of a stimulus, made from the same shard of its source."""
+    input:
+        source_shard=source_shard,
+    output:
+        stimulus_shard="results/stimuli/{stimulus}/shard-{shard}.parquet",
+    log:
+        "logs/make_stimulus/{stimulus}-{shard}.log",
+    benchmark:
+        "benchmarks/make_stimulus/{stimulus}-{shard}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        stimulus=stimulus_spec,
+        seed=SEED,
+        code=stimulus_code,
+    script:
+        "../workflow_scripts/make_stimulus.py"
+
+
+rule render_concepts:
+    """An embedded concept-labelled set, drawn and written in Broden's own layout."""
+    output:
+        broden=directory("results/concepts/{concept_set}/broden"),
+    log:
+        "logs/render_concepts/{concept_set}.log",
+    benchmark:
+        "benchmarks/render_concepts/{concept_set}.tsv"
+    wildcard_constraints:
+        concept_set=one_of(RENDERED_CONCEPTS),
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        name="{concept_set}",
+        concept_set=concept_spec,
+        seed=SEED,
+        code=code("render_concepts.py"),
+    script:
+        "../workflow_scripts/render_concepts.py"
+
+
+rule pack_concepts:
+    """The labels of a concept set in one file, its concepts in a table, its images in a manifest."""
+    input:
+        broden=broden_folder,
+    output:
+        labels="results/concepts/{concept_set}/labels.h5",
+        concepts="results/concepts/{concept_set}/concepts.parquet",
+        manifest="results/stimuli/{concept_set}/manifest.parquet",
+    log:
+        "logs/pack_concepts/{concept_set}.log",
+    benchmark:
+        "benchmarks/pack_concepts/{concept_set}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        categories=config["dissection"]["categories"],
+        n_images=concept_count,
+        code=code("pack_concepts.py"),
+    script:
+        "../workflow_scripts/pack_concepts.py"
+
+
+rule index_concepts:
+    """One shard of a concept set's images, read in place."""
+    input:
+        broden=broden_folder,
+        manifest="results/stimuli/{concept_set}/manifest.parquet",
+    output:
+        shard_file="results/stimuli/{concept_set}/shard-{shard}.parquet",
+    log:
+        "logs/index_concepts/{concept_set}-{shard}.log",
+    benchmark:
+        "benchmarks/index_concepts/{concept_set}-{shard}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        shard=shard_number,
+        images_per_shard=shard_size,
+        geometry=concept_geometry,
+        code=code("index_concepts.py"),
+    script:
+        "../workflow_scripts/index_concepts.py"

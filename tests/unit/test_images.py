@@ -1,0 +1,109 @@
+"""Manifests and image shards: what is written is read back, and what is refused."""
+
+import hashlib
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from robustlens.errors import InputError
+from robustlens.images import apply_geometry, encode_png, read_manifest, read_shard, shard_rows, write_manifest, write_parquet, write_shard
+
+
+def manifest(n_images, paths=None):
+    ids = [f"x-{i}" for i in range(n_images)]
+    return pd.DataFrame({"image_id": ids, "label": range(n_images), "shape": 1, "texture": -1, "path": paths or ""})
+
+
+def pictures(n_images, height=6, width=8):
+    return np.random.default_rng(0).integers(0, 256, (n_images, height, width, 3), dtype=np.uint8)
+
+
+def test_a_manifest_is_read_back(tmp_path):
+    write_manifest(tmp_path / "m.parquet", manifest(5))
+    rows = read_manifest(tmp_path / "m.parquet")
+    assert rows["image_id"].tolist() == [f"x-{i}" for i in range(5)] and str(rows["label"].dtype) == "int32"
+    assert shard_rows(rows, 1, 2)["image_id"].tolist() == ["x-2", "x-3"] and shard_rows(rows, 2, 2)["image_id"].tolist() == ["x-4"]
+
+
+def test_an_empty_manifest_is_read_back(tmp_path):
+    write_manifest(tmp_path / "m.parquet", manifest(0))
+    assert len(read_manifest(tmp_path / "m.parquet")) == 0
+
+
+def test_faulty_manifests_are_refused(tmp_path):
+    with pytest.raises(InputError, match="every image_id once, got 'x-0'"):
+        write_manifest(tmp_path / "m.parquet", pd.concat([manifest(1), manifest(1)]))
+    write_parquet(tmp_path / "t.parquet", manifest(1).drop(columns="path"))
+    with pytest.raises(InputError, match="no path"):
+        read_manifest(tmp_path / "t.parquet")
+    (tmp_path / "n.parquet").write_text("no table")
+    with pytest.raises(InputError, match="a Parquet file"):
+        read_manifest(tmp_path / "n.parquet")
+
+
+def test_a_shard_of_encoded_pictures_is_read_back(tmp_path):
+    drawn, mask = pictures(3), np.full((6, 8), 255, np.uint8)
+    write_shard(tmp_path / "s.parquet", manifest(3), pixels=iter(drawn), masks=[mask, None, mask // 2], origin={"kind": "test"})
+    shard = read_shard(tmp_path / "s.parquet")
+    assert len(shard) == 3 and shard.origin == {"kind": "test"} and shard.rows["image_id"].tolist() == ["x-0", "x-1", "x-2"]
+    assert np.array_equal(shard.pixels(), drawn) and np.array_equal(shard.pixels(1, 2), drawn[1:2])
+    assert shard.mask(1) is None and np.array_equal(shard.mask(0), mask) and shard.mask(2).max() == 127
+    assert [(rows.start, rows.stop, batch.shape[0]) for rows, batch in shard.batches(2)] == [(0, 2, 2), (2, 3, 1)]
+    assert shard.rows["sha256"].iloc[0] == hashlib.sha256(encode_png(drawn[0])).hexdigest()
+
+
+def test_columns_are_those_that_datasets_libraries_read(tmp_path):
+    write_shard(tmp_path / "s.parquet", manifest(1), pixels=iter(pictures(1)), origin={})
+    table = pq.read_table(tmp_path / "s.parquet")
+    picture = table["image"][0].as_py()
+    assert picture["path"] is None and Image.open(io.BytesIO(picture["bytes"])).size == (8, 6)
+    assert json.loads(table.schema.metadata[b"robustlens"]) == {"geometry": None, "origin": {}, "root": None}
+
+
+def test_adversarial_shards_carry_their_norms(tmp_path):
+    rows = manifest(2).assign(l2=[1.5, 2.0], linf=[0.1, 0.2])
+    write_shard(tmp_path / "s.parquet", rows, pixels=iter(pictures(2)), origin={})
+    assert read_shard(tmp_path / "s.parquet").rows["l2"].tolist() == [1.5, 2.0]
+
+
+def test_pictures_in_place_are_read_with_their_geometry(tmp_path):
+    Image.fromarray(np.full((30, 60, 3), 9, np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((50, 40), 200, np.uint8)).save(tmp_path / "b.png")  # grey: read as RGB
+    rows = manifest(2, ["a.png", "b.png"])
+    write_shard(tmp_path / "s.parquet", rows, root=tmp_path, geometry={"resize": 20, "crop": 16}, origin={})
+    shard = read_shard(tmp_path / "s.parquet")
+    assert shard.pixels().shape == (2, 16, 16, 3) and shard.pixels()[:, 0, 0].tolist() == [[9] * 3, [200] * 3]
+    assert shard.rows["sha256"].iloc[0] == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+
+
+def test_faulty_pictures_are_refused(tmp_path):
+    (tmp_path / "a.png").write_text("no picture")
+    write_shard(tmp_path / "s.parquet", manifest(1, ["a.png"]), root=tmp_path, origin={})
+    with pytest.raises(InputError, match=r"a\.png: expected a readable picture"):
+        read_shard(tmp_path / "s.parquet").pixels()
+    sizes = iter([pictures(1)[0], pictures(1, 8, 8)[0]])
+    write_shard(tmp_path / "s.parquet", manifest(2), pixels=sizes, origin={})
+    with pytest.raises(InputError, match="pictures of one size"):
+        read_shard(tmp_path / "s.parquet").pixels()
+    with pytest.raises(InputError, match="expected 2 pictures, got 1"):
+        write_shard(tmp_path / "s.parquet", manifest(2), pixels=iter(pictures(1)), origin={})
+    write_parquet(tmp_path / "m.parquet", manifest(1))
+    with pytest.raises(InputError, match="no image, mask, sha256"):
+        read_shard(tmp_path / "m.parquet")
+
+
+@pytest.mark.parametrize(("size", "resized"), [((500, 375), (341, 256)), ((375, 500), (256, 341)), ((300, 300), (256, 256))])
+def test_geometry_resizes_the_shorter_side_and_crops_the_centre(size, resized):
+    width, height = size
+    ramp = np.zeros((height, width, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.linspace(0, 255, width), np.linspace(0, 255, height)[:, None]
+    made = np.asarray(apply_geometry(Image.fromarray(ramp), {"resize": 256, "crop": 224}))
+    assert made.shape == (224, 224, 3)
+    assert made[112, 112, :2].astype(int) == pytest.approx([127, 127], abs=2)  # the centre stays the centre
+    slope = (int(made[0, 223, 0]) - int(made[0, 0, 0])) / 223
+    assert slope == pytest.approx(255 / resized[0], rel=0.02)

@@ -1,0 +1,19 @@
+"""Adversarial images of one model: PGD on one shard of the clean images."""
+
+from robustlens.images import read_shard, write_shard
+from robustlens.inference import attack
+from robustlens.models.registry import load_model
+
+
+def main(weights: str, card: str, shard: str, adversarial: str, *, spec: dict, seed: int, device: str, batch_size: int):
+    """``spec``: the attack's entry in the config."""
+    model = load_model(weights, card, device)
+    pixels, rows = attack(model, read_shard(shard), spec, seed=seed, batch_size=batch_size)
+    origin = {"attack": spec, "model": model.card["model"], "weights_sha256": model.card["sha256"], "seed": seed}
+    write_shard(adversarial, rows, pixels=iter(pixels), origin=origin)
+
+
+if __name__ == "__main__":
+    from robustlens.job import run_job
+
+    run_job(main, snakemake)  # noqa: F821

@@ -1,0 +1,51 @@
+"""Network Dissection of every layer of a network on a concept set (rule dissect)."""
+
+import pandas as pd
+
+from robustlens.concepts import open_labels
+from robustlens.errors import InputError
+from robustlens.images import write_parquet
+from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, Thresholds, unit_table
+from robustlens.store import ActivationStore, open_store
+
+
+def main(activations: str, labels: str, concepts: str, iou: str, units: str, *, model: str, quantile: float) -> None:
+    """Write ``iou`` (every unit and concept) and ``units`` (threshold and best concept) in two passes over ``activations``.
+
+    The images of the activations and of the labels must be the same; they are matched by image_id.
+    """
+    with open_store(activations) as store, open_labels(labels, concepts) as labelled:
+        if set(store.image_ids) != set(labelled.image_ids):
+            raise InputError(activations, f"the images of {labels}", "others", "dump the activations of this concept set")
+        thresholds = {layer: layer_thresholds(store, layer, quantile) for layer in store.layers}
+        index = ConceptIndex(labelled.concepts)
+        size = labelled.height, labelled.width
+        tallies = {layer: TallyAccumulator(thresholds[layer].threshold, index, *size) for layer in store.layers}
+        for rows in store.slices(*store.layers):
+            ids = store.image_ids[rows]
+            found = [index.labels(i, labelled.planes(i), labelled.image_labels(i)) for i in ids]
+            for layer, tally in tallies.items():
+                tally.add(store.images(layer, ids), found)
+    matrices = {layer: tally.result() for layer, tally in tallies.items()}
+    write_layers(units, model, {layer: unit_table(thresholds[layer], matrix) for layer, matrix in matrices.items()})
+    write_layers(iou, model, matrices)
+
+
+def layer_thresholds(store: ActivationStore, layer: str, quantile: float) -> Thresholds:
+    """The first pass over a layer."""
+    histogram = ThresholdAccumulator(store.shape(layer)[1])
+    for _, maps in store.blocks(layer):
+        histogram.add(maps)
+    return histogram.result(quantile)
+
+
+def write_layers(path: str, model: str, tables: dict[str, pd.DataFrame]) -> None:
+    """Write the tables of all layers as one, with the columns ``model, layer`` in front."""
+    stamped = [table.assign(model=model, layer=layer)[["model", "layer", *table.columns]] for layer, table in tables.items()]
+    write_parquet(path, pd.concat(stamped, ignore_index=True))
+
+
+if __name__ == "__main__":
+    from robustlens.job import run_job
+
+    run_job(main, snakemake)  # noqa: F821

@@ -1,0 +1,45 @@
+"""Draw every figure of the report that the study has data for."""
+
+import logging
+from pathlib import Path
+
+from robustlens.report.gallery import Inputs, draw_gallery, open_pictures, read_parquets
+from robustlens.report.results import Results, read_tables
+
+log = logging.getLogger("robustlens")
+
+
+def main(
+    tables: list[str],
+    smoothness: list[str],
+    weights: list[str],
+    top_images: list[str],
+    shards: list[str],
+    concept_shards: list[str],
+    figures: str,
+    *,
+    study: dict,
+) -> None:
+    """Write ``<name>.svg``, ``<name>.pdf`` and ``index.json`` (what was drawn, captions, what was left out and why) into ``figures``.
+
+    ``tables``: CSV files of results/reports/tables; ``smoothness``, ``weights``, ``top_images``: one a model; ``shards``: the first
+    shard of each stimulus and attack; ``concept_shards``: of the concept-labelled images. Lists may be empty.
+    """
+    results = Results(study, read_tables(tables))
+    inputs = Inputs(
+        results,
+        open_pictures(results, shards, concept_shards, weights),
+        read_parquets(smoothness, ["model", "layer", "unit", "n_images", "tv_clean", "tv_noisy"]),
+        read_parquets(top_images, ["model", "layer", "unit", "rank", "image_id"]),
+    )
+    index = draw_gallery(inputs, Path(figures))
+    for figure in index["figures"]:
+        log.info("drew %s", figure["name"])
+    for figure in index["left_out"]:
+        log.info("left out %s: %s", figure["name"], figure["why"])
+
+
+if __name__ == "__main__":
+    from robustlens.job import run_job
+
+    run_job(main, snakemake)  # noqa: F821

@@ -1,0 +1,17 @@
+"""Write one shard of the images of a concept set, which stay in their place."""
+
+from pathlib import Path
+
+from robustlens.images import read_manifest, shard_rows, write_shard
+
+
+def main(broden: str, manifest: str, shard_file: str, *, shard: int, images_per_shard: int, geometry: dict | None = None) -> None:
+    """``geometry``: resize and crop that the reader still has to apply, None for the pictures as they are."""
+    rows = shard_rows(read_manifest(manifest), int(shard), images_per_shard)
+    write_shard(shard_file, rows, root=Path(broden, "images"), geometry=geometry, origin={"kind": "concepts", "source": broden})
+
+
+if __name__ == "__main__":
+    from robustlens.job import run_job
+
+    run_job(main, snakemake)  # noqa: F821

@@ -1,0 +1,216 @@
+"""Concept-labelled images in Broden's layout, as read and as written.
+
+``images/`` holds the pictures and, beside them, label PNGs: R + 256 * G of a px is a label number, 0 none. ``index.csv`` names them, one
+row an image; a cell of a category's column holds items parted by ``;``: a number (a label of the whole image) or the path of a label PNG.
+``label.csv`` is the table of labels, ``category.csv`` that of categories; ``c_<category>.csv`` says how much of the set each label covers.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from robustlens.errors import InputError
+from robustlens.images import encode_png
+
+SIZES = ["ih", "iw", "sh", "sw"]  # px: height and width of the image, height and width of its label PNGs
+TRAIN_SHARE = 0.7  # of the images, by the digest of their path
+
+
+# ------------------------------------------------------------------------------------------------------------------- reading
+@dataclass(frozen=True)
+class Broden:
+    """The images of a set that have a label in one of the selected ``categories``, and the table of labels."""
+
+    folder: Path
+    categories: list[str]  # in category order: that of their first label number
+    index: pd.DataFrame  # image_id (path below images/), split, ih, iw, sh, sw, maps (lists of paths), whole (lists of label numbers)
+    labels: pd.DataFrame  # number, name, category (the primary one among the selected)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """``(image_id, planes, image_labels)`` of each image in order."""
+        for row, image_id in enumerate(self.index["image_id"]):
+            yield image_id, self.planes(row), self.image_labels(row)
+
+    def planes(self, row: int) -> np.ndarray:
+        """uint16 ``[n_planes, sh, sw]``: label numbers, 0 = none; one plane a label PNG, in category order."""
+        image = self.index.iloc[row]
+        planes = [self._plane(self.folder / "images" / path, (image.sh, image.sw)) for path in image.maps]
+        return np.array(planes, np.uint16).reshape(-1, image.sh, image.sw)
+
+    def image_labels(self, row: int) -> np.ndarray:
+        """uint16 ``[n_image_labels]``: numbers of the labels that hold for the whole image, in category order."""
+        return np.array(self.index["whole"].iloc[row], np.uint16)
+
+    def _plane(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        try:
+            with Image.open(path) as picture:
+                red_green = np.asarray(picture.convert("RGB"))[..., :2].astype(np.uint16)
+        except (OSError, SyntaxError) as error:
+            raise InputError(path, "a readable label PNG", error) from error
+        plane = red_green[..., 0] + 256 * red_green[..., 1]
+        if plane.shape != size:
+            raise InputError(path, f"{size[0]} x {size[1]} px (sh x sw of index.csv)", f"{plane.shape[0]} x {plane.shape[1]} px")
+        self._check_numbers(path, np.flatnonzero(np.bincount(plane.ravel())).tolist())
+        return plane
+
+    def _check_numbers(self, where: object, numbers: Iterable[int]) -> None:
+        unknown = set(numbers) - self._numbers
+        if unknown:
+            raise InputError(where, f"label numbers of label.csv (up to {max(self._numbers)})", min(unknown))
+
+    @cached_property
+    def _numbers(self) -> set[int]:
+        return {0, *self.labels["number"]}
+
+    def check(self) -> None:
+        """Raise InputError for a label of a whole image that is not in the table, or an image that is not there."""
+        for row in self.index.itertuples():
+            self._check_numbers(f"{self.folder / 'index.csv'} [{row.image_id}]", row.whole)
+            if not (self.folder / "images" / row.image_id).is_file():
+                raise InputError(self.folder / "images" / row.image_id, "the image that index.csv lists", "no such file")
+
+
+def read_broden(folder: str | Path, categories: Iterable[str]) -> Broden:
+    """Open a set, for the labels of ``categories``.
+
+    Images without a label in any of them are left out, as Network Dissection does. A label that several categories hold has one
+    primary category: the one where it covers most, by ``coverage`` of the ``c_*.csv`` of ``categories``; ties go to the last category.
+    Raises InputError for a missing table, column or image, an unknown category, or a label number that is not in label.csv.
+    """
+    folder = Path(folder)
+    order = _category_order(folder, list(categories))
+    broden = Broden(folder, order, _index(folder, order), _labels(folder, order))
+    broden.check()
+    return broden
+
+
+def _read_table(path: Path, columns: dict[str, type]) -> pd.DataFrame:
+    """The ``columns`` of a CSV file, by name, each of its type."""
+    if not path.is_file():
+        raise InputError(path, "a table of a set in Broden's layout", "no such file")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")
+    try:
+        return table[list(columns)].astype(columns)
+    except ValueError as error:
+        raise InputError(path, "numbers where the layout has numbers", error) from error
+
+
+def _category_order(folder: Path, selected: list[str]) -> list[str]:
+    table = _read_table(folder / "category.csv", {"name": str, "first": int})
+    for name in selected:
+        if name not in set(table["name"]):
+            raise InputError(folder / "category.csv", f"the category {name}", ", ".join(table["name"]), "see `dissection.categories`")
+    chosen = table[table["name"].isin(selected)]
+    return list(chosen.sort_values("first", kind="stable")["name"])
+
+
+def _labels(folder: Path, categories: list[str]) -> pd.DataFrame:
+    """``number, name, category`` of label.csv, with the primary category among ``categories``."""
+    labels = _read_table(folder / "label.csv", {"number": int, "name": str})
+    labels = labels[labels["number"] > 0].reset_index(drop=True)
+    coverage = np.zeros((len(labels), len(categories)))
+    for column, category in enumerate(categories):
+        table = _read_table(folder / f"c_{category}.csv", {"number": int, "coverage": float})
+        covered = pd.Series(table["coverage"].to_numpy(), table["number"])
+        coverage[:, column] = covered.reindex(labels["number"]).fillna(0)
+    last_largest = len(categories) - 1 - coverage[:, ::-1].argmax(axis=1)
+    return labels.assign(category=np.array(categories)[last_largest])
+
+
+def _index(folder: Path, categories: list[str]) -> pd.DataFrame:
+    path = folder / "index.csv"
+    table = _read_table(path, dict.fromkeys(["image", "split", *categories], str) | dict.fromkeys(SIZES, int))
+    repeated = table["image"][table["image"].duplicated()]
+    if len(repeated):
+        raise InputError(path, "every image once", f"{repeated.iloc[0]} twice or more")
+    cells = [";".join(row).split(";") for row in table[categories].itertuples(index=False, name=None)]
+    cells = [[item for item in items if item not in ("", "0")] for items in cells]
+    table["maps"] = [[item for item in items if not item.isdecimal()] for items in cells]
+    table["whole"] = [[int(item) for item in items if item.isdecimal()] for items in cells]
+    labelled = table[[bool(items) for items in cells]].reset_index(drop=True)
+    if labelled.empty:
+        raise InputError(path, f"images with a label of {', '.join(categories)}", "none")
+    return labelled.rename(columns={"image": "image_id"}).drop(columns=categories)
+
+
+# ------------------------------------------------------------------------------------------------------------------- writing
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image to write, and its labels."""
+
+    name: str  # of the file below images/, with its extension
+    pixels: np.ndarray  # uint8 [height, width, 3], RGB
+    maps: dict[str, np.ndarray]  # category -> int [height, width], 1 + index into the names of the category, 0 = none
+    whole: dict[str, list[str]]  # category -> names that hold for the whole image
+
+
+def write_broden(folder: str | Path, names: dict[str, Iterable[str]], images: Iterable[LabelledImage]) -> None:
+    """Write a set in Broden's layout: pictures as PNG, one label PNG a map, the tables last.
+
+    ``names``: category -> names of its labels, in category order; no name twice. Labels are numbered from 1 in that order.
+    """
+    folder = Path(folder)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    labels = pd.DataFrame([(name, category) for category, group in names.items() for name in group], columns=["name", "category"])
+    labels.insert(0, "number", np.arange(1, len(labels) + 1))
+    if labels["name"].duplicated().any():
+        raise InputError("write_broden: names", "every name once", labels["name"][labels["name"].duplicated()].iloc[0])
+    number = dict(zip(labels["name"], labels["number"], strict=True))
+    first = labels.groupby("category", sort=False)["number"].min().to_dict()
+    frequency, coverage = np.zeros(len(labels) + 1, int), np.zeros(len(labels) + 1)
+
+    rows = []
+    for image in images:
+        height, width = image.pixels.shape[:2]
+        (folder / "images" / image.name).write_bytes(encode_png(image.pixels))
+        row = dict.fromkeys(["image", "split", *SIZES, *names], "")
+        row |= {"image": image.name, "split": _split(image.name), "ih": height, "iw": width, "sh": height, "sw": width}
+        for category, codes in image.maps.items():
+            plane = np.where(codes > 0, codes + first[category] - 1, 0)
+            row[category] = f"{Path(image.name).with_suffix('')}_{category}.png"
+            (folder / "images" / row[category]).write_bytes(encode_png(_red_green(plane)))
+            share = np.bincount(plane.ravel(), minlength=len(frequency)) / plane.size
+            frequency += share > 0
+            coverage += share
+        for category, held in image.whole.items():
+            numbers = [number[name] for name in held]
+            row[category] = ";".join(map(str, numbers))
+            frequency[numbers] += 1
+            coverage[numbers] += 1
+        rows.append(row)
+    _write_tables(folder, labels.assign(frequency=frequency[1:], coverage=coverage[1:]), pd.DataFrame(rows))
+
+
+def _write_tables(folder: Path, labels: pd.DataFrame, index: pd.DataFrame) -> None:
+    groups = labels.groupby("category", sort=False)
+    for category, group in groups:
+        table = group.sort_values("frequency", ascending=False, kind="stable")
+        table.insert(0, "code", np.arange(1, len(table) + 1))
+        table.drop(columns="category").to_csv(folder / f"c_{category}.csv", index=False)
+    summary = groups.agg(first=("number", "min"), last=("number", "max"), count=("number", "size"), frequency=("frequency", "sum"))
+    summary.rename_axis("name").to_csv(folder / "category.csv")
+    held_by = labels["category"] + "(" + labels["frequency"].astype(str) + ")"
+    labels.assign(category=held_by, syns="").to_csv(folder / "label.csv", index=False)
+    index.to_csv(folder / "index.csv", index=False)
+
+
+def _red_green(plane: np.ndarray) -> np.ndarray:
+    """uint8 ``[height, width, 3]``: label numbers as R + 256 * G, B = 0."""
+    return np.stack([plane % 256, plane // 256, np.zeros_like(plane)], axis=-1).astype(np.uint8)
+
+
+def _split(name: str) -> str:
+    digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    return "train" if int(digest[:8], 16) < TRAIN_SHARE * 2**32 else "val"

@@ -1,0 +1,72 @@
+"""The digest of the code behind a rule: its script and every library module that the script reaches by imports.
+
+It changes when that code changes, not when a file's time, a comment or a docstring does; as a rule's parameter it makes
+Snakemake run exactly the jobs whose numbers an edit can change.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent.name
+
+
+def code_digest(script: str, *modules: str) -> str:
+    """Hex digest (16 characters) of ``workflow_scripts/<script>``, of what it imports from the library, and of ``modules``.
+
+    ``modules`` are dotted names of library modules that are only known at run time (a model's factory); names of other
+    packages are passed over.
+    """
+    found: set[Path] = set()
+    waiting = [ROOT / script, *(path for name in modules for path in _module_files(name))]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imports(path)
+    parts = [f"{path.relative_to(ROOT)}\n{_normal(path)}" for path in sorted(found)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@cache
+def _normal(path: Path) -> str:
+    """The code without comments, layout and docstrings; other files (templates) as they are."""
+    if path.suffix != ".py":
+        return path.read_text(encoding="utf-8")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    if path.suffix != ".py":
+        return ()
+    names = []
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    files = [file for name in names for file in _module_files(name)]
+    # A template belongs to the module that renders it: the file of the same stem beside it.
+    return (*files, *(other for other in path.parent.glob(f"{path.stem}.*.j2") if path.stem != "__init__"))
+
+
+def _module_files(name: str) -> list[Path]:
+    """The files that importing a dotted name runs: the packages' ``__init__`` on the way and the module itself."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return []
+    files = [ROOT.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [file for file in (*files, ROOT.joinpath(*parts).with_suffix(".py")) if file.is_file()]

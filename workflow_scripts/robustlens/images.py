@@ -1,0 +1,193 @@
+"""Image sets on disk: manifests (the list of a source's images) and shards (pictures in Parquet). Contract: docs/data.md."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from robustlens.errors import InputError
+
+MANIFEST_COLUMNS = {
+    "image_id": pa.string(),
+    "label": pa.int32(),
+    "shape": pa.int32(),
+    "texture": pa.int32(),
+    "path": pa.string(),
+}
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+SHARD_COLUMNS = {
+    **{name: dtype for name, dtype in MANIFEST_COLUMNS.items() if name != "path"},
+    "image": IMAGE,
+    "mask": pa.binary(),
+    "sha256": pa.string(),
+}
+NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+# ---------------------------------------------------------------------------------------------------------------- manifests
+def write_manifest(path: str | Path, rows: pd.DataFrame) -> None:
+    """Write the list of a source's images; ``rows`` has the columns of the manifest. Raises InputError for a repeated id."""
+    repeated = rows["image_id"][rows["image_id"].duplicated()]
+    if len(repeated):
+        raise InputError(path, "every image_id once", f"{repeated.iloc[0]!r} {2}x or more")
+    schema = pa.schema(list(MANIFEST_COLUMNS.items()))
+    write_parquet(path, pa.Table.from_pandas(rows[list(MANIFEST_COLUMNS)], schema=schema, preserve_index=False))
+
+
+def read_manifest(path: str | Path) -> pd.DataFrame:
+    """The images of a source in order: ``image_id, label, shape, texture, path``."""
+    return _read_table(path, MANIFEST_COLUMNS).to_pandas()
+
+
+def shard_rows(manifest: pd.DataFrame, shard: int, images_per_shard: int) -> pd.DataFrame:
+    """The manifest rows of one shard, in manifest order."""
+    return manifest.iloc[shard * images_per_shard : (shard + 1) * images_per_shard].reset_index(drop=True)
+
+
+def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame) -> None:
+    """Write a table under a temporary name, then rename: a half-written file never has the final name."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def _read_table(path: str | Path, columns: dict[str, pa.DataType]) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(path, "a Parquet file", str(error).splitlines()[0]) from error
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")
+    return table
+
+
+# -------------------------------------------------------------------------------------------------------------------- shards
+@dataclass
+class Shard:
+    """The images of one shard: ``rows`` (pandas, without pictures) and pictures decoded on demand."""
+
+    path: Path
+    rows: pd.DataFrame
+    origin: dict
+    _images: pa.ChunkedArray
+    _masks: pa.ChunkedArray
+    _root: str | None
+    _geometry: dict | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pixels(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """uint8 ``[n_images, height, width, 3]``, RGB, of the rows ``start:stop``. Raises InputError for an unreadable picture."""
+        pictures = [self._picture(row) for row in range(start, len(self) if stop is None else min(stop, len(self)))]
+        sizes = {picture.shape for picture in pictures}
+        if len(sizes) > 1:
+            raise InputError(self.path, "pictures of one size", f"sizes {sorted(s[:2] for s in sizes)}", "give the source a `geometry`")
+        return np.stack(pictures)
+
+    def batches(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Pairs of (rows, pixels) of at most ``size`` images, in order."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield slice(start, stop), self.pixels(start, stop)
+
+    def mask(self, row: int) -> np.ndarray | None:
+        """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""
+        data = self._masks[row].as_py()
+        return None if data is None else np.asarray(Image.open(io.BytesIO(data)))
+
+    def _picture(self, row: int) -> np.ndarray:
+        image = self._images[row].as_py()
+        where = f"{self.path} [{self.rows.image_id.iloc[row]}]" if image["bytes"] else Path(self._root or "") / image["path"]
+        try:
+            with Image.open(io.BytesIO(image["bytes"]) if image["bytes"] else where) as picture:
+                picture = picture.convert("RGB")
+        except (OSError, SyntaxError) as error:
+            raise InputError(where, "a readable picture", error) from error
+        return np.asarray(apply_geometry(picture, self._geometry) if self._geometry else picture)
+
+
+def apply_geometry(picture: Image.Image, geometry: dict) -> Image.Image:
+    """Resize the shorter side to ``geometry["resize"]`` px, then cut the central square of ``geometry["crop"]`` px.
+
+    The rule of torchvision's ``Resize`` + ``CenterCrop``: the longer side is truncated to whole px, the crop's corner rounded.
+    """
+    width, height = picture.size
+    short = geometry["resize"]
+    size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    picture = picture.resize(size, RESAMPLING[geometry.get("interpolation", "bilinear")])
+    crop = geometry["crop"]
+    left, top = round((size[0] - crop) / 2), round((size[1] - crop) / 2)
+    return picture.crop((left, top, left + crop, top + crop))
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """PNG of uint8 ``[height, width]`` or ``[height, width, 3]``; equal pixels give equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def write_shard(
+    path: str | Path,
+    rows: pd.DataFrame,
+    *,
+    pixels: Iterator[np.ndarray] | None = None,
+    masks: list[np.ndarray | None] | None = None,
+    root: str | Path | None = None,
+    geometry: dict | None = None,
+    origin: dict,
+) -> None:
+    """Write one image shard.
+
+    ``rows`` has the manifest's columns (and ``l2, linf`` for adversarial images). Give either ``pixels``, one uint8
+    ``[height, width, 3]`` array a row (encoded as PNG), or ``root``: then the pictures stay where ``rows["path"]`` says and the
+    reader applies ``geometry``. ``masks``: uint8 ``[height, width]`` or None, one a row. ``origin``: what made them (JSON).
+    """
+    if pixels is not None:
+        encoded = [encode_png(picture) for picture in pixels]
+        images = [{"bytes": data, "path": None} for data in encoded]
+    else:
+        encoded = [(Path(root) / name).read_bytes() for name in rows["path"]]
+        images = [{"bytes": None, "path": name} for name in rows["path"]]
+    if len(images) != len(rows):
+        raise InputError(path, f"{len(rows)} pictures", len(images))
+    columns = {
+        **{name: rows[name] for name in ("image_id", "label", "shape", "texture")},
+        "image": images,
+        "mask": [None if mask is None else encode_png(mask) for mask in masks or [None] * len(rows)],
+        "sha256": [hashlib.sha256(data).hexdigest() for data in encoded],
+    }
+    types = dict(SHARD_COLUMNS)
+    if "l2" in rows:
+        types |= NORM_COLUMNS
+        columns |= {name: rows[name] for name in NORM_COLUMNS}
+    notes = {"root": None if root is None else str(root), "geometry": geometry if root is not None else None, "origin": origin}
+    schema = pa.schema(list(types.items()), metadata={"robustlens": json.dumps(notes, sort_keys=True)})
+    write_parquet(path, pa.table({name: pa.array(values, types[name]) for name, values in columns.items()}, schema=schema))
+
+
+def read_shard(path: str | Path) -> Shard:
+    """Open one image shard. Raises InputError if it is not one."""
+    table = _read_table(path, SHARD_COLUMNS)
+    metadata = (table.schema.metadata or {}).get(b"robustlens")
+    if metadata is None:
+        raise InputError(path, "schema metadata `robustlens`", "none")
+    notes = json.loads(metadata)
+    rows = table.drop_columns(["image", "mask"]).to_pandas()
+    return Shard(Path(path), rows, notes["origin"], table["image"], table["mask"], notes["root"], notes["geometry"])

@@ -1,0 +1,123 @@
+"""Forward passes over image shards: predictions, recorded layers, adversarial images.
+
+On a CPU every forward pass has the same shape (BLOCK images, the last block filled up with zeros), because the rounding of a
+convolution depends on that shape and on nothing else: so no batch size, shard or number of cores changes a bit. On a GPU a
+block is ``batch_size`` images and results agree to rounding.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from robustlens.errors import InputError
+from robustlens.images import Shard
+from robustlens.models.attacks import pgd, random_start
+from robustlens.models.registry import Classifier
+from robustlens.randomness import generator
+
+BLOCK = 50  # images a forward pass on a CPU
+
+
+def image_blocks(shard: Shard, batch_size: int, device: torch.device) -> Iterator[tuple[slice, Tensor, int]]:
+    """Triples (rows, images, n): float32 ``images`` [block, 3, height, width] on [0, 1], of which the first n are the rows."""
+    size = BLOCK if device.type == "cpu" else batch_size
+    for rows, pixels in shard.batches(max(batch_size, 1)):
+        for start in range(0, len(pixels), size):
+            part = pixels[start : start + size]
+            block = np.zeros((size, *part.shape[1:]), np.uint8)
+            block[: len(part)] = part
+            images = torch.from_numpy(block).to(device).permute(0, 3, 1, 2).to(torch.float32) / 255
+            first = rows.start + start
+            yield slice(first, first + len(part)), images.contiguous(memory_format=torch.channels_last), len(part)
+
+
+def predict(model: Classifier, shard: Shard, *, stimulus: str, batch_size: int) -> pd.DataFrame:
+    """One row an image: ``model, stimulus, image_id, label, shape, texture, top5, probabilities, loss`` (docs/data.md).
+
+    Raises InputError for a label beyond the network's classes and for logits that are not finite.
+    """
+    device = next(model.parameters()).device
+    parts = []
+    with torch.inference_mode():
+        for rows, images, n in image_blocks(shard, batch_size, device):
+            logits = model(images)[:n].float().cpu()
+            labels = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
+            _check(model, shard, rows, logits, labels)
+            loss = F.cross_entropy(logits, labels.clamp_min(0), reduction="none")
+            probabilities = logits.softmax(1)
+            top5 = probabilities.topk(min(5, logits.shape[1])).indices
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "top5": list(top5.numpy().astype(np.int32)),
+                        "probabilities": list(probabilities.numpy()),
+                        "loss": torch.where(labels < 0, torch.nan, loss).numpy(),
+                    }
+                )
+            )
+    columns = shard.rows[["image_id", "label", "shape", "texture"]]
+    table = pd.concat([columns, pd.concat(parts, ignore_index=True)], axis=1)
+    table.insert(0, "model", model.card["model"])
+    table.insert(1, "stimulus", stimulus)
+    return table
+
+
+def _check(model: Classifier, shard: Shard, rows: slice, logits: Tensor, labels: Tensor) -> None:
+    name = model.card.get("model", "?")
+    if not torch.isfinite(logits).all():
+        row = rows.start + int((~torch.isfinite(logits)).any(1).nonzero()[0])
+        raise InputError(f"model {name}", "finite logits", f"NaN or inf for image {shard.rows.image_id.iloc[row]}")
+    if int(labels.max()) >= logits.shape[1]:
+        row = rows.start + int(labels.argmax())
+        raise InputError(
+            f"{shard.path} [{shard.rows.image_id.iloc[row]}]", f"a label below the {logits.shape[1]} classes of {name}", int(labels.max())
+        )
+
+
+@contextmanager
+def recorded(model: Classifier, layers: list[str]) -> Iterator[dict[str, Tensor]]:
+    """Within the context every forward pass puts a copy of each layer's output [n_images, n_units, ...] into the yielded dict."""
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        return lambda module, inputs, output: outputs.__setitem__(name, output.detach().clone())
+
+    handles = [model.layer(name).register_forward_hook(keep(name)) for name in layers]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size: int) -> tuple[np.ndarray, pd.DataFrame]:
+    """White-box adversarial images of a shard: uint8 [n_images, height, width, 3] and the rows with their norms ``l2, linf``.
+
+    Rounded to 8 bits, as images are stored; the norms are those of the stored images against the clean ones, pixels on [0, 1].
+    ``spec``: ``norm, eps, step, steps, random_start, use_best``.
+    """
+    device = next(model.parameters()).device
+    settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
+    pictures, sizes = [], []
+    for rows, images, n in image_blocks(shard, batch_size, device):
+        labels = torch.zeros(len(images), dtype=torch.int64)
+        labels[:n] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
+        start = None
+        if spec["random_start"]:
+            ids = shard.rows["image_id"].iloc[rows]
+            starts = np.zeros(tuple(images.shape), np.float32)
+            for i, image_id in enumerate(ids):
+                starts[i] = random_start(generator(seed, "attack", image_id), tuple(images.shape[1:]), spec["norm"], spec["eps"])
+            start = torch.from_numpy(starts).to(device)
+        moved = pgd(model, images, labels.to(device), start=start, **settings)
+        stored = (moved * 255).round()
+        change = (stored / 255 - images)[:n].flatten(1).cpu().double()
+        sizes.append(torch.stack([change.norm(dim=1), change.abs().amax(1)], 1).numpy())
+        pictures.append(stored[:n].to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+    norms = pd.DataFrame(np.concatenate(sizes), columns=["l2", "linf"])
+    return np.concatenate(pictures), pd.concat([shard.rows.drop(columns="sha256"), norms], axis=1)

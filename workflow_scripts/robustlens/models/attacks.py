@@ -1,0 +1,84 @@
+"""Projected gradient descent on pixels in [0, 1], as study.md 1.2 and 2.3: ascend the loss, project to the ball, clip to [0, 1].
+
+L2 steps follow the gradient scaled to norm 1 per image, Linf steps its sign (Madry et al., arXiv 1706.06083). Nothing here
+draws random numbers of its own: a random start is handed in.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from robustlens.errors import InputError
+
+
+def norms(change: Tensor) -> Tensor:
+    """L2 norm of each image of ``change`` [n_images, ...], shape [n_images, 1, 1, 1], at least 1e-12."""
+    return change.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
+
+
+def project(change: Tensor, norm: str, eps: float) -> Tensor:
+    """``change`` pulled back into the ball of radius ``eps``."""
+    if norm == "l2":
+        return change * (eps / norms(change)).clamp_max(1.0)
+    return change.clamp(-eps, eps)
+
+
+def pgd(
+    logits: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    norm: str,
+    eps: float,
+    step: float,
+    steps: int,
+    start: Tensor | None = None,
+    use_best: bool = False,
+) -> Tensor:
+    """Adversarial images in [0, 1], same shape and dtype as ``images`` float32 [n_images, 3, height, width].
+
+    ``labels`` int64 [n_images]. ``start``: a change inside the ball to begin from (None: the images themselves). ``use_best``:
+    return for each image the iterate of highest loss (the last iterate needs one more forward pass), as the robustness package does.
+    """
+    change = torch.zeros_like(images) if start is None else start
+    change = (images + project(change, norm, eps)).clamp(0, 1) - images
+    best, best_loss = images + change, torch.full((len(images),), -torch.inf, device=images.device)
+    for _ in range(steps):
+        point = (images + change).detach().requires_grad_(True)
+        losses = F.cross_entropy(logits(point), labels, reduction="none")
+        (gradient,) = torch.autograd.grad(losses.sum(), point)
+        if use_best:
+            best, best_loss = _keep_best(best, best_loss, point.detach(), losses.detach())
+        direction = gradient / norms(gradient) if norm == "l2" else gradient.sign()
+        change = project(change + step * direction, norm, eps)
+        change = (images + change).clamp(0, 1) - images
+    last = (images + change).detach()
+    if use_best:
+        with torch.no_grad():
+            losses = F.cross_entropy(logits(last), labels, reduction="none")
+        return _keep_best(best, best_loss, last, losses)[0]
+    return last
+
+
+def _keep_best(best: Tensor, best_loss: Tensor, point: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
+    better = losses > best_loss
+    return torch.where(better.view(-1, 1, 1, 1), point, best), torch.where(better, losses, best_loss)
+
+
+def random_start(random: np.random.Generator, shape: tuple[int, ...], norm: str, eps: float) -> np.ndarray:
+    """A random change of one image, float32 ``shape``: random direction with radius U(0, eps) for L2, U(-eps, eps) for Linf."""
+    if norm == "linf":
+        return random.uniform(-eps, eps, shape).astype(np.float32)
+    direction = random.standard_normal(shape, dtype=np.float32)
+    return direction * np.float32(eps * random.random() / max(float(np.linalg.norm(direction)), 1e-12))
+
+
+def check_attack(where: str, attack: dict) -> None:
+    """Raise InputError unless ``attack`` is one that :func:`pgd` can run."""
+    if attack["norm"] not in ("l2", "linf"):
+        raise InputError(f"{where}.norm", "l2 or linf", attack["norm"])
+    if attack["eps"] < 0 or attack["step"] < 0 or attack["steps"] < 0:
+        raise InputError(where, "eps, step and steps >= 0", attack)

@@ -1,0 +1,140 @@
+"""Networks by name: building an architecture, loading its weights, and the card that says what they are."""
+
+import hashlib
+import importlib
+import json
+import sys
+from functools import reduce
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from robustlens.errors import InputError
+
+
+class Classifier(nn.Module):
+    """A network that takes pixels: float32 [n_images, 3, height, width] on [0, 1]; it normalises inside, and only here.
+
+    Attributes: ``network``, ``layers`` (names of the layers studied, paths of modules of ``network``), ``card``.
+    """
+
+    def __init__(self, network: nn.Module, mean: list[float], std: list[float], layers: list[str], card: dict | None = None):
+        super().__init__()
+        self.network, self.layers, self.card = network, layers, card or {}
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network((images - self.mean) / self.std)
+
+    def layer(self, name: str) -> nn.Module:
+        """The module of a layer. Raises InputError for an unknown one."""
+        try:
+            return self.network.get_submodule(name)
+        except AttributeError:
+            known = ", ".join(list(dict(self.network.named_children()))[:12])
+            raise InputError(f"models.{self.card.get('model', '?')}.layers", f"a module such as {known}", name) from None
+
+
+def build_network(where: str, architecture: str, arguments: dict, python_path: str | None = None) -> nn.Module:
+    """The network that ``package.module:factory`` makes from ``arguments``; ``where`` names the config key in messages.
+
+    ``python_path``: a folder that holds the package, where it is not installed.
+    """
+    module_name, _, attribute = architecture.partition(":")
+    if not attribute:
+        raise InputError(f"{where}.architecture", "package.module:factory", architecture)
+    if python_path and python_path not in sys.path:
+        if not Path(python_path).is_dir():
+            raise InputError(f"{where}.python_path", "a folder", python_path)
+        sys.path.append(python_path)
+    try:
+        factory = reduce(getattr, attribute.split("."), importlib.import_module(module_name))
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"{where}.architecture", "an importable package.module:factory", f"{architecture} ({error})") from error
+    try:
+        network = factory(**arguments)
+    except TypeError as error:
+        raise InputError(f"{where}.arguments", f"what {architecture} takes", error) from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{where}.architecture", "a factory of a torch module", type(network).__name__)
+    return network
+
+
+def convolutions(network: nn.Module) -> list[str]:
+    """Names of the 2-D convolutions in module order."""
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def save_model(folder: Path, network: nn.Module, card: dict) -> None:
+    """Write ``weights.safetensors`` and ``card.json`` (with the weights' sha256 and the convolutions' order) into ``folder``."""
+    save_weights(folder / "weights.safetensors", network)
+    card = {**card, "convolutions": convolutions(network), "sha256": file_sha256(folder / "weights.safetensors")}
+    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+
+
+def save_weights(path: Path, network: nn.Module) -> None:
+    """Write a state dict as safetensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Hex SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_model(weights: str, card: str, device: str) -> Classifier:
+    """The classifier of a ``weights.safetensors`` and its ``card.json``, in evaluation mode on ``device``.
+
+    Raises InputError for a weights file that is not the card's, and for a device that is not there.
+    """
+    description = json.loads(Path(card).read_text())
+    found = file_sha256(weights)
+    if found != description["sha256"]:
+        raise InputError(weights, f"sha256 {description['sha256'][:16]}... of {card}", f"{found[:16]}...")
+    where = f"models.{description['model']}"
+    network = build_network(where, description["architecture"], description["arguments"], description.get("python_path"))
+    load_weights(network, weights)
+    classifier = Classifier(network, description["mean"], description["std"], description["layers"], description)
+    return classifier.eval().requires_grad_(False).to(checked_device(device), memory_format=torch.channels_last)
+
+
+def load_weights(network: nn.Module, weights: str) -> None:
+    """Load a safetensors file into ``network``. Raises InputError where the two do not fit."""
+    try:
+        state = load_file(weights)
+        network.load_state_dict(state)
+    except (SafetensorError, OSError) as error:
+        raise InputError(weights, "a safetensors file", str(error).splitlines()[0]) from error
+    except RuntimeError as error:
+        raise InputError(weights, f"the weights of {type(network).__name__}", " ".join(str(error).split())[:300]) from error
+
+
+def checked_device(device: str) -> torch.device:
+    """``device`` as torch's. Raises InputError where it is asked for and not there: nothing falls back to the CPU."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("machine.device", "a CUDA device that torch can use", "none", "set machine.device: cpu")
+    return torch.device(device)
+
+
+def read_checkpoint(path: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint that a user brought: safetensors, or a torch file read without executing anything."""
+    if not Path(path).is_file():
+        raise InputError(path, "a checkpoint file", "no such file")
+    if path.endswith(".safetensors"):
+        return load_file(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file it will not read
+        raise InputError(path, "a checkpoint of plain tensors", str(error).strip().splitlines()[0][:200]) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(path, "a dictionary of tensors", type(state).__name__)
+    return state

@@ -1,0 +1,1 @@
+"""Statistics of hidden units: one file a statistic."""

@@ -1,0 +1,83 @@
+"""What each hidden unit is worth: zero it, decide the images again, count the decisions that change (study.md 3.7a).
+
+The layers before the unit's are computed once: at the layer the batch is repeated, each copy with another unit set to zero, and
+only the layers behind it see the larger batch. That is exact for every layer through which all information passes.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from robustlens.errors import InputError
+from robustlens.images import Shard
+from robustlens.inference import image_blocks
+from robustlens.models.registry import Classifier
+
+COPIES = 8  # units zeroed in one forward pass; a constant, so that every pass has the same shape
+
+
+def ablate_units(model: Classifier, shard: Shard, *, batch_size: int, n_images: int | None = None) -> pd.DataFrame:
+    """Shape and texture score of every unit of the model's layers on cue-conflict images; one row a unit (docs/data.md).
+
+    The score of a unit for a cue is the number of images that the intact network assigns to that cue's class and that it
+    decides otherwise with the unit's map set to zero. ``shard`` needs the classes of both cues in ``shape`` and ``texture``.
+    """
+    device = next(model.parameters()).device
+    counts: dict[str, np.ndarray] = {}
+    totals = np.zeros(3, np.int64)
+    with torch.inference_mode():
+        for rows, images, n in image_blocks(shard, batch_size, device):
+            n = min(n, (n_images or len(shard)) - rows.start)
+            if n <= 0:
+                break
+            labels = shard.rows.iloc[rows].iloc[:n]
+            intact = model(images).argmax(1)
+            decided = intact[:n].cpu().numpy()
+            groups = np.stack([decided == labels["shape"], decided == labels["texture"], np.ones(n, bool)])
+            totals += groups.sum(1)
+            for layer in model.layers:
+                changed = changed_decisions(model, layer, images, intact)[:, :n]
+                counts[layer] = counts.get(layer, 0) + changed.astype(np.int64) @ groups.T.astype(np.int64)
+    frames = []
+    for layer, found in counts.items():
+        scores = pd.DataFrame(found.astype(np.int32), columns=["shape_score", "texture_score", "n_changed"])
+        scores.insert(0, "unit", np.arange(len(scores), dtype=np.int32))
+        scores.insert(0, "layer", layer)
+        frames.append(scores)
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, "model", model.card["model"])
+    for position, (name, value) in enumerate(zip(("n_shape", "n_texture", "n_images"), totals, strict=True)):
+        table.insert(3 + position, name, np.int32(value))
+    return table
+
+
+def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Tensor) -> np.ndarray:
+    """bool [n_units, n_images]: whether zeroing the unit changes the decision ``intact`` [n_images] on each image."""
+    module, n_images = model.layer(layer), len(images)
+    changed, n_units, first = [], None, 0
+    while n_units is None or first < n_units:
+
+        def zeroed(_, __, output, first=first):
+            nonlocal n_units
+            n_units = output.shape[1]
+            copies = output.repeat(COPIES, *[1] * (output.dim() - 1))
+            for copy, unit in enumerate(range(first, min(first + COPIES, n_units))):
+                copies[copy * n_images : (copy + 1) * n_images, unit] = 0
+            return copies
+
+        handle = module.register_forward_hook(zeroed)
+        try:
+            logits = model(images)
+        finally:
+            handle.remove()
+        if len(logits) != COPIES * n_images:
+            raise InputError(f"models.{model.card.get('model', '?')}.layers", "a layer whose output alone reaches the decision", layer)
+        changed.append((logits.argmax(1).view(COPIES, n_images) != intact).cpu().numpy())
+        first += COPIES
+    return np.concatenate(changed)[:n_units]
+
+
+def sum_scores(tables: pd.DataFrame) -> pd.DataFrame:
+    """The tables of several shards as one: the counts of each unit added up."""
+    return tables.groupby(["model", "layer", "unit"], sort=False).sum().astype(np.int32).reset_index()

@@ -1,0 +1,59 @@
+"""The images that drive each unit hardest: a running top-k over streamed activations."""
+
+import numpy as np
+import pandas as pd
+
+from robustlens.errors import InputError
+
+
+class TopImages:
+    """The ``k`` images with the strongest response of each unit of a layer: the maximum over its map.
+
+    Equal responses are ordered by image_id, so that neither the order of the images nor that of merging matters.
+    """
+
+    def __init__(self, n_units: int, k: int):
+        if k < 1:
+            raise InputError("top_images", "at least 1", k)
+        self.n_units, self.k = n_units, k
+        self._activation = np.zeros((n_units, 0), np.float32)
+        self._image_id = np.zeros((n_units, 0), np.str_)
+        self._cell = np.zeros((n_units, 0, 2), np.int32)
+
+    def add(self, image_ids: list[str], maps: np.ndarray) -> None:
+        """Add images never added before: float16 or float32 ``maps`` [n_images, n_units, height, width]."""
+        by_id = np.argsort(np.array(image_ids, np.str_))
+        flat = maps.reshape(len(maps), self.n_units, -1)
+        peak = flat.max(axis=2)[by_id].T.astype(np.float32)
+        best = np.argsort(-peak, axis=1, kind="stable")[:, : self.k]
+        image = by_id[best]
+        cell = flat[image, np.arange(self.n_units)[:, None]].argmax(axis=2)
+        place = np.stack(np.divmod(cell, maps.shape[3]), axis=2).astype(np.int32)
+        self._keep(np.take_along_axis(peak, best, axis=1), np.array(image_ids, np.str_)[image], place)
+
+    def merge(self, other: "TopImages") -> None:
+        """Add what another accumulator of the same layer has seen (of other images)."""
+        self._keep(other._activation, other._image_id, other._cell)
+
+    def result(self) -> pd.DataFrame:
+        """One row a unit and rank, strongest first: ``unit, rank, image_id, activation, row, column`` (docs/data.md)."""
+        n_ranks = self._activation.shape[1]
+        columns = {
+            "unit": np.repeat(np.arange(self.n_units, dtype=np.int32), n_ranks),
+            "rank": np.tile(np.arange(n_ranks, dtype=np.int32), self.n_units),
+            "image_id": self._image_id.ravel().astype(object),
+            "activation": self._activation.ravel(),
+            "row": self._cell[..., 0].ravel(),
+            "column": self._cell[..., 1].ravel(),
+        }
+        return pd.DataFrame(columns)
+
+    def _keep(self, activation: np.ndarray, image_id: np.ndarray, cell: np.ndarray) -> None:
+        activation = np.concatenate([self._activation, activation], axis=1)
+        image_id = np.concatenate([self._image_id, image_id], axis=1)
+        cell = np.concatenate([self._cell, cell], axis=1)
+        names = np.unique(image_id, return_inverse=True)[1].reshape(image_id.shape)
+        best = np.lexsort((names, -activation), axis=1)[:, : self.k]
+        self._activation = np.take_along_axis(activation, best, axis=1)
+        self._image_id = np.take_along_axis(image_id, best, axis=1)
+        self._cell = np.take_along_axis(cell, best[..., None], axis=1)

@@ -1,0 +1,174 @@
+"""The report as one HTML file that needs nothing else: figures inlined, no scripts, no fonts, no addresses to fetch."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from robustlens.errors import InputError
+from robustlens.report import figures, findings, methods
+from robustlens.report.headline import headline
+from robustlens.report.results import VERDICTS, Results, display, stimulus_label
+from robustlens.report.sections import SECTIONS, Section
+
+TEMPLATE = Path(__file__).with_suffix(".html.j2")
+MOST_ROWS = 300  # of a table on the page; the CSV has all
+MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not measured": "–"}
+INKS = {figures.INK: "ink", figures.MUTED: "muted", figures.GRID: "line", figures.FAINT: "faint"}
+INKS |= {figures.COLOURS["standard"]: "standard", figures.COLOURS["robust"]: "robust", figures.COLOURS["single"]: "single"}
+
+
+def write_page(page: Path, results: Results, claims: pd.DataFrame, wording: pd.DataFrame, folder: Path, cards: list[dict]) -> None:
+    """Write the report of a finished run to ``page``.
+
+    ``claims``: claims.csv; ``wording``: resources/claims.csv; ``folder``: figures and their index.json; ``cards``: card.json of the models.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    gallery = read_gallery(folder)
+    shown = claim_groups(claims, wording.fillna(""), results)
+    text = environment.get_template(TEMPLATE.name).render(
+        study=results.study,
+        results=results,
+        embedded=results.is_embedded(),
+        panels=[{"panel": panel, "lines": headline(results, panel.members)} for panel in results.panels()],
+        answer=findings.answer(results, claims),
+        claims=shown,
+        counts={verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
+        marks=MARKS,
+        controls=control_rows(results),
+        control_stimuli=[stimulus_label(results.study, name) for name in control_stimuli(results)],
+        sections=[section_context(section, results, gallery, shown) for section in SECTIONS],
+        failing=[claim for claim in shown if claim["failing"]],
+        definitions=methods.definitions(results),
+        versions=methods.versions(),
+        models=[{**card, "how": methods.describe_training(results.study, card["model"])} for card in cards],
+        number=number,
+        share=share,
+    )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(text, encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------------------------------------------- numbers
+def number(value: object) -> str:
+    """Three significant digits, a true minus sign, a dash for nothing."""
+    if value is None or pd.isna(value):
+        return "–"
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.replace("-", "−")
+
+
+def share(value: object) -> str:
+    """A share as per cent with one decimal."""
+    return "–" if value is None or pd.isna(value) else f"{100 * value:.1f} %"
+
+
+# -------------------------------------------------------------------------------------------------------------------- claims
+def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, results: Results) -> list[dict]:
+    """Every claim of the resource table with its rows of this run, its verdicts, and what failed."""
+    unknown = sorted(set(claims["verdict"]) - set(VERDICTS))
+    if unknown:
+        raise InputError("claims.csv", f"a verdict of {', '.join(VERDICTS)}", unknown[0])
+    groups = []
+    for claim in wording.itertuples(index=False):
+        rows = claims[(claims["claim"] == claim.claim) & (claims["verdict"] != "not measured")]
+        counts = {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS if (rows["verdict"] == verdict).any()}
+        groups.append(
+            {
+                **claim._asdict(),
+                "rows": [{**row, "pair": display(str(row["architecture"]))} for row in rows.to_dict("records")],
+                "counts": counts or {"not measured": 0},
+                "failing": [row for row in rows.to_dict("records") if row["verdict"] in ("contradicted", "undecided")],
+                "note": claim.embedded_note if results.is_embedded() else "",
+            }
+        )
+    return groups
+
+
+def control_stimuli(results: Results) -> list[str]:
+    """Two stimuli beside the shape bias of a control: the first that keeps only shape, and only texture."""
+    return [names[0] for names in (prefer(results.stimuli("shape"), "silhouette"), results.stimuli("texture")) if names]
+
+
+def prefer(names: list[str], wanted: str) -> list[str]:
+    return sorted(names, key=lambda name: name != wanted)
+
+
+def control_rows(results: Results) -> list[dict]:
+    """What the instrument reads where the truth is known."""
+    rows = []
+    for name, control in results.controls().items():
+        bias = results.bias(control["model"])
+        if bias is None:
+            continue
+        truth = 1.0 if control["truth"] == "shape" else 0.0
+        readings = [results.accuracy(control["model"], stimulus) for stimulus in control_stimuli(results)]
+        rows.append({"name": name, "truth": control["truth"], "should": truth, "bias": bias, "readings": readings, "right": abs(bias.value - truth) < 0.1})
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------------------------ sections
+def section_context(section: Section, results: Results, gallery: dict, claims: list[dict]) -> dict:
+    """A section with its figures (or why one is missing), findings, tables and the verdicts of its claims."""
+
+    def belongs(name: str) -> bool:
+        known = {entry.removesuffix("-") for other in SECTIONS for entry in other.figures}
+        return name in section.figures or (name not in known and name.startswith(tuple(f"{own}-" for own in section.figures)))
+
+    return {
+        "key": section.key,
+        "question": section.question,
+        "asked": section.asked,
+        "figures": [figure for figure in gallery["figures"] if belongs(figure["name"])],
+        "missing": [figure for figure in gallery["left_out"] if belongs(figure["name"])],
+        "findings": section.find(results),
+        "tables": [table_context(name, results) for name in section.tables if len(results.tables.get(name, ()))],
+        "claims": [claim for claim in claims if claim["claim"] in section.claims],
+    }
+
+
+def table_context(name: str, results: Results) -> dict:
+    """A table as strings, cut at MOST_ROWS."""
+    table = results.tables[name]
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table]
+    rows = [[number(cell) if is_number else str(cell) for cell, is_number in zip(row, numeric, strict=True)] for row in table.head(MOST_ROWS).itertuples(index=False)]
+    return {"name": name, "columns": list(zip(table.columns, numeric, strict=True)), "rows": rows, "n": len(table)}
+
+
+# ------------------------------------------------------------------------------------------------------------------- figures
+def read_gallery(folder: Path) -> dict:
+    """``index.json`` of the figures, each with its picture as ``svg`` markup ready for the page."""
+    index = folder / "index.json"
+    try:
+        gallery = json.loads(index.read_text(encoding="utf-8"))
+        for figure in gallery["figures"]:
+            picture = next(name for name in figure["files"] if name.endswith(".svg"))
+            figure["svg"] = inline_svg((folder / picture).read_text(encoding="utf-8"), figure["name"], figure["alt"])
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        raise InputError(index, "the index of a folder of figures", repr(error), "run the rule draw_figures") from error
+    return gallery
+
+
+def inline_svg(text: str, name: str, alt: str) -> Markup:
+    """An SVG file as an element of a page: ids made unique, text in the page's font, line colours those of light or dark."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    text = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{name}-\2"', text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", text)
+    for colour, variable in INKS.items():
+        text = text.replace(colour, f"var(--figure-{variable})")
+    width = re.search(r'<svg[^>]*?width="([\d.]+)pt"', text)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    style = f"--natural: {float(width.group(1)) * 4 / 3:.0f}px" if width else ""
+    label = Markup('<svg role="img" aria-label="{}" style="{}"').format(alt, style)
+    return Markup(text.replace("<svg", label, 1).strip())
+
+

@@ -1,0 +1,101 @@
+"""Intervals and verdicts: Wilson for shares, percentile bootstrap for the rest, all at 95 %."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from robustlens.randomness import generator
+
+LEVEL = 0.95
+CHUNK = 2_000_000  # resampling weights held at a time
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927), both ends in [0, 1]; NaN for n = 0."""
+    if n == 0:
+        return np.nan, np.nan
+    z = 1.959963984540054
+    share, spread = successes / n, z * z / n
+    centre = share + spread / 2
+    half = z * np.sqrt(share * (1 - share) / n + spread / (4 * n))
+    low, high = (centre - half) / (1 + spread), (centre + half) / (1 + spread)
+    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+
+
+def resamples(n: int, count: int, *key: object) -> Iterator[np.ndarray]:
+    """Blocks of ``count`` bootstrap resamples in all: float64 [block, n], how often each of n items was drawn. Keyed by ``key``."""
+    random = generator(0, "bootstrap", n, *key)
+    block = max(1, CHUNK // max(n, 1))
+    for start in range(0, count, block):
+        draws = random.integers(0, n, (min(block, count - start), n))
+        weights = np.zeros(draws.shape)
+        np.add.at(weights, (np.arange(len(draws))[:, None], draws), 1)
+        yield weights
+
+
+def resampled(statistic: Callable[[np.ndarray], np.ndarray], n: int, count: int, *key: object) -> np.ndarray:
+    """Values [count] of a statistic that takes resampling weights [block, n] and gives [block]."""
+    return np.concatenate([statistic(weights) for weights in resamples(n, count, *key)])
+
+
+def weighted_mean(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The mean of ``values`` [n] as a statistic of weights."""
+    return lambda weights: weights @ values / weights.sum(1)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Sum of ``numerator`` / sum of ``denominator`` [n] as a statistic of weights; NaN where the denominator is 0."""
+
+    def value(weights: np.ndarray) -> np.ndarray:
+        below = weights @ denominator
+        return np.divide(weights @ numerator, below, out=np.full(len(below), np.nan), where=below > 0)
+
+    return value
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of bootstrap values [count]; NaN where more than 5 % of the resamples have no value."""
+    known = values[np.isfinite(values)]
+    if len(known) < LEVEL * max(len(values), 1):
+        return np.nan, np.nan
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def mean_interval(values: np.ndarray, count: int, *key: object) -> tuple[float, float, float]:
+    """Mean of ``values`` [n] with its bootstrap interval; NaN for none."""
+    values = np.asarray(values, float)
+    if len(values) == 0:
+        return np.nan, np.nan, np.nan
+    return float(values.mean()), *interval(resampled(weighted_mean(values), len(values), count, *key))
+
+
+def compare(standard, robust, n: int | tuple[int, int], count: int, *key: object) -> tuple[float, float, float, float, float]:
+    """``(S, R, R - S, low, high)`` of a statistic of weights.
+
+    ``n`` an integer: the same items (images) in both, resampled together; a pair: items of each, resampled apart.
+    """
+    paired = isinstance(n, int)
+    sizes = (n, n) if paired else n
+    if min(sizes) == 0:
+        return (np.nan,) * 5
+    value_s, value_r = (float(f(np.ones((1, size)))[0]) for f, size in zip((standard, robust), sizes, strict=True))
+    if paired:
+        differences = resampled(lambda weights: robust(weights) - standard(weights), n, count, *key)
+    else:
+        differences = resampled(robust, sizes[1], count, *key, "robust") - resampled(standard, sizes[0], count, *key, "standard")
+    return value_s, value_r, value_r - value_s, *interval(differences)
+
+
+def verdict(low: float, high: float, expected: int, margin: float = 0.0) -> str:
+    """What an interval of a difference says of a claim that it is positive (``expected`` 1) or negative (-1).
+
+    ``margin`` > 0 turns the claim into "not above it by more than the margin" in the expected direction: supported where the whole
+    interval is within the margin or on the expected side, contradicted where it is wholly beyond the margin on the other side.
+    """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "not measured"
+    low, high = (low, high) if expected > 0 else (-high, -low)
+    if low > -margin and (low > 0 or margin > 0):
+        return "supported"
+    return "contradicted" if high < -margin else "undecided"

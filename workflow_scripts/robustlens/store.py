@@ -1,0 +1,265 @@
+"""Activation files: one HDF5 dataset a layer, float16, one writer a shard, and views over shards. Contract: docs/data.md.
+
+Attributes are JSON text, so that lists and mappings come back as they went in. A file gets its name only when it is complete.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from robustlens.errors import InputError
+from robustlens.manifest import check_exactly_once
+
+FORMAT = "robustlens-activations-1"
+IDENTITY = ("model", "image_set", "weights_sha256", "preprocessing")  # what the shards of one view have in common
+LARGEST = 65504.0  # of float16
+CHUNK_BYTES = 4_000_000
+BLOCK_BYTES = 32_000_000
+COMPRESSION = {
+    "none": {},
+    "lzf": {"compression": "lzf", "shuffle": True},
+    "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
+}
+REMAKE = "delete it and run again"
+
+
+# ------------------------------------------------------------------------------------------------------------------- writing
+class ActivationWriter:
+    """Context manager that writes the activations of one network on one shard of images.
+
+    ``layers``: name -> (n_units, height, width), in order. ``attributes``: what JSON can hold; ``model, image_set,
+    weights_sha256, preprocessing`` must be there, ``format, layers, image_list_sha256`` are added. ``compression``: ``none, lzf,
+    gzip``. The file appears under ``path`` when the context ends well and every row of every layer was written once.
+    """
+
+    def __init__(self, path: str | Path, image_ids: list[str], layers: dict[str, tuple[int, int, int]], attributes: dict, compression: str):
+        self.path, self.image_ids = Path(path), list(image_ids)
+        if not self.image_ids or not layers or "image_id" in layers:
+            raise InputError(path, "images and layers (none named image_id)", f"{len(self.image_ids)} images, layers {list(layers)}")
+        if compression not in COMPRESSION:
+            raise InputError("activations.compression", ", ".join(COMPRESSION), compression)
+        missing = [key for key in IDENTITY if key not in attributes]
+        if missing:
+            raise InputError(path, f"the attributes {', '.join(IDENTITY)}", f"no {', '.join(missing)}")
+        names = {"format": FORMAT, "layers": list(layers), "image_list_sha256": image_list_sha256(self.image_ids)}
+        self._attributes, self._layers, self._compression = {**attributes, **names}, layers, COMPRESSION[compression]
+        self._written = {layer: np.zeros(len(self.image_ids), bool) for layer in layers}
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+
+    def __enter__(self) -> "ActivationWriter":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # The cache holds the chunk that two batches share, so that it is compressed and written once.
+        self._file = h5py.File(self._temporary, "w", locking="best-effort", rdcc_nbytes=2 * CHUNK_BYTES, rdcc_w0=1.0)
+        write_head(self._file, self._attributes, self.image_ids)
+        n_images = len(self.image_ids)
+        for layer, shape in self._layers.items():
+            chunks = (images_per_chunk(n_images, shape), *shape)
+            self._file.create_dataset(layer, (n_images, *shape), np.float16, chunks=chunks, **self._compression)
+        return self
+
+    def write(self, layer: str, start_row: int, values: np.ndarray) -> None:
+        """Store ``values``, float32 [n_images, n_units, height, width], as rows ``start_row`` and following of ``layer``.
+
+        Raises InputError for a value that float16 cannot hold (NaN, infinite, beyond +-65504), for a shape that is not the
+        layer's and for a row that was already written.
+        """
+        rows = slice(start_row, start_row + len(values))
+        if values.shape[1:] != tuple(self._layers[layer]) or rows.stop > len(self.image_ids) or start_row < 0:
+            room = f"at most {len(self.image_ids)} rows of {tuple(self._layers[layer])}"
+            raise InputError(self._where(layer), room, f"{values.shape} at row {start_row}")
+        if self._written[layer][rows].any():
+            raise InputError(self._where(layer), "every image once", f"rows {rows.start} to {rows.stop - 1} again")
+        if len(values) and not max(values.max(), -values.min()) <= LARGEST:  # also where one of the two is NaN
+            self._refuse(layer, start_row, values)
+        self._file[layer][rows] = values.astype(np.float16)
+        self._written[layer][rows] = True
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._file.close()
+        try:
+            if kind is None:
+                for layer, written in self._written.items():
+                    if not written.all():
+                        raise InputError(self._where(layer), f"all {len(written)} images", f"{written.sum()} written")
+                self._temporary.replace(self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _where(self, layer: str) -> str:
+        return f"activations of model {self._attributes['model']}, layer {layer}"
+
+    def _refuse(self, layer: str, start_row: int, values: np.ndarray) -> None:
+        row, unit = np.argwhere(~(np.abs(values) <= LARGEST))[0][:2]
+        worst = values[row, unit][~(np.abs(values[row, unit]) <= LARGEST)][0]
+        where = f"{self._where(layer)}, image {self.image_ids[start_row + row]}, unit {unit}"
+        raise InputError(where, f"finite values within +-{LARGEST:.0f} (float16)", f"{worst:g}", "leave the layer out of models.*.layers")
+
+
+def images_per_chunk(n_images: int, shape: tuple[int, int, int]) -> int:
+    """Images in a chunk of a layer of ``shape``: chunks of 1 to 4 MB of nearly equal size, of one image where that has more."""
+    fitting = max(1, CHUNK_BYTES // (2 * int(np.prod(shape))))
+    n_chunks = -(-n_images // fitting)
+    return -(-n_images // n_chunks)
+
+
+def image_list_sha256(image_ids: list[str]) -> str:
+    """Hex SHA-256 of the ids in order, one a line."""
+    return hashlib.sha256("\n".join(image_ids).encode()).hexdigest()
+
+
+def write_head(file: h5py.File, attributes: dict, image_ids: list[str]) -> None:
+    """Write the attributes and the ids of an activation file."""
+    for name, value in attributes.items():
+        file.attrs[name] = json.dumps(value)
+    file.create_dataset("image_id", data=np.array(image_ids, object), dtype=h5py.string_dtype())
+
+
+# --------------------------------------------------------------------------------------------------------------------- views
+def link_shards(shard_paths: list[str | Path], view_path: str | Path, image_ids: list[str]) -> None:
+    """Write a view: the layers of all shards as virtual datasets (relative paths), images in the order of ``image_ids``.
+
+    Raises InputError unless the shards, ordered by their first image, hold every id exactly once and in order, and agree in
+    layers, shapes, weights and preprocessing.
+    """
+    position = {image_id: row for row, image_id in enumerate(image_ids)}
+    shards = []
+    for path in shard_paths:
+        with open_store(path) as shard:
+            shards.append(shard)
+    shards.sort(key=lambda shard: position.get(shard.image_ids[0], len(position)))
+    found = [image_id for shard in shards for image_id in shard.image_ids]
+    check_exactly_once(str(view_path), image_ids, found)
+    if found != list(image_ids):
+        raise InputError(view_path, "shards in the order of the manifest", "another order", "dump the shards again")
+    _check_alike(shards)
+    view_path = Path(view_path)
+    first = shards[0]
+    sources = [
+        {"path": os.path.relpath(shard.path, view_path.parent), "image_list_sha256": shard.attributes["image_list_sha256"]}
+        for shard in shards
+    ]
+    common = {key: value for key, value in first.attributes.items() if all(s.attributes.get(key) == value for s in shards)}
+    temporary = view_path.with_name(f".{view_path.name}.{os.getpid()}")
+    try:
+        with h5py.File(temporary, "w", locking="best-effort") as file:
+            write_head(file, {**common, "image_list_sha256": image_list_sha256(image_ids), "shards": sources}, image_ids)
+            for layer in first.layers:
+                layout = h5py.VirtualLayout((len(image_ids), *first.shape(layer)[1:]), np.float16)
+                start = 0
+                for shard, source in zip(shards, sources, strict=True):
+                    stop = start + len(shard.image_ids)
+                    layout[start:stop] = h5py.VirtualSource(source["path"], layer, shard.shape(layer))
+                    start = stop
+                file.create_virtual_dataset(layer, layout, fillvalue=np.nan)
+        temporary.replace(view_path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_alike(shards: list["ActivationStore"]) -> None:
+    first = shards[0]
+    for shard in shards[1:]:
+        for key in (*IDENTITY, "layers"):
+            if shard.attributes[key] != first.attributes[key]:
+                raise InputError(shard.path, f"{key} {first.attributes[key]!r} as in {first.path}", repr(shard.attributes[key]), REMAKE)
+        for layer in first.layers:
+            if shard.shape(layer)[1:] != first.shape(layer)[1:]:
+                raise InputError(shard.path, f"{layer} {first.shape(layer)[1:]} as in {first.path}", shard.shape(layer)[1:], REMAKE)
+
+
+# ------------------------------------------------------------------------------------------------------------------- reading
+class ActivationStore:
+    """An open shard or view: ``path``, ``image_ids``, ``layers`` (in order), ``attributes``, and the activations themselves."""
+
+    def __init__(self, path: Path, file: h5py.File, attributes: dict):
+        self.path, self.attributes, self.layers = path, attributes, attributes["layers"]
+        self.image_ids: list[str] = file["image_id"].asstr()[:].tolist()
+        self._file = file
+        self._shapes = {layer: file[layer].shape for layer in self.layers}
+        self._rows = {image_id: row for row, image_id in enumerate(self.image_ids)}
+
+    def shape(self, layer: str) -> tuple[int, int, int, int]:
+        """(n_images, n_units, height, width) of a layer."""
+        return self._shapes[layer]
+
+    def slices(self, *layers: str, n_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        """Rows in order, cut so that none of ``layers`` has more than ``n_bytes`` in a block (but at least one image)."""
+        largest = max(2 * int(np.prod(self.shape(layer)[1:])) for layer in layers)
+        step = max(1, n_bytes // largest)
+        for start in range(0, len(self.image_ids), step):
+            yield slice(start, min(start + step, len(self.image_ids)))
+
+    def blocks(self, layer: str, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[slice, np.ndarray]]:
+        """Pairs (rows, float16 [rows, n_units, height, width]) in order; no block above ``n_bytes``, if an image is not."""
+        for rows in self.slices(layer, n_bytes=n_bytes):
+            yield rows, self._file[layer][rows]
+
+    def images(self, layer: str, image_ids: list[str]) -> np.ndarray:
+        """float16 [n_images, n_units, height, width] of the images named, in that order. Raises InputError for an unknown id."""
+        unknown = [image_id for image_id in image_ids if image_id not in self._rows]
+        if unknown:
+            raise InputError(self.path, f"the image {unknown[0]}", "none of that id", REMAKE)
+        rows = np.array([self._rows[image_id] for image_id in image_ids])
+        if (np.diff(rows) == 1).all():
+            return self._file[layer][rows[0] : rows[-1] + 1]
+        order = np.argsort(rows)
+        values = np.empty((len(rows), *self.shape(layer)[1:]), np.float16)
+        values[order] = self._file[layer][rows[order]]
+        return values
+
+
+@contextmanager
+def open_store(path: str | Path) -> Iterator[ActivationStore]:
+    """Open a shard or a view for reading. Raises InputError for a truncated, foreign or incomplete file.
+
+    The shards behind a view are looked at as well: HDF5 itself would read a missing one as fill values.
+    """
+    path = Path(path)
+    try:
+        file = h5py.File(path.resolve(), "r", locking="best-effort")  # a view's shards lie beside the file, not beside a link to it
+    except OSError as error:
+        raise InputError(path, "a complete activation file", str(error).splitlines()[0], REMAKE) from error
+    with file:
+        attributes = _read_attributes(path, file)
+        for layer in ("image_id", *attributes["layers"]):
+            if layer not in file:
+                raise InputError(path, f"a dataset {layer}", "none", REMAKE)
+        store = ActivationStore(path, file, attributes)
+        for layer in store.layers:
+            if file[layer].dtype != np.float16 or len(store.shape(layer)) != 4 or len(file[layer]) != len(store.image_ids):
+                found = f"{file[layer].dtype} {store.shape(layer)}"
+                raise InputError(path, f"{layer} as float16 [{len(store.image_ids)}, n_units, height, width]", found, REMAKE)
+        if image_list_sha256(store.image_ids) != attributes["image_list_sha256"]:
+            raise InputError(path, "the images of attribute image_list_sha256", "others", REMAKE)
+        if "shards" in attributes and os.environ.get("HDF5_VDS_PREFIX"):
+            raise InputError("environment variable HDF5_VDS_PREFIX", "unset (HDF5 would read other shards)", os.environ["HDF5_VDS_PREFIX"])
+        for source in attributes.get("shards", []):
+            _check_source(path, attributes, source)
+        yield store
+
+
+def _read_attributes(path: Path, file: h5py.File) -> dict:
+    try:
+        attributes = {name: json.loads(value) for name, value in file.attrs.items()}
+    except (TypeError, ValueError):
+        attributes = {}
+    if attributes.get("format") != FORMAT:
+        raise InputError(path, f"attribute format {FORMAT!r}", repr(attributes.get("format", "another kind of HDF5 file")), REMAKE)
+    return attributes
+
+
+def _check_source(view: Path, attributes: dict, source: dict) -> None:
+    path = view.resolve().parent / source["path"]
+    if not path.is_file():
+        raise InputError(path, f"a shard of {view}", "no such file", "dump it again")
+    with open_store(path) as shard:
+        expected = {**attributes, "image_list_sha256": source["image_list_sha256"]}
+        for key in (*IDENTITY, "layers", "image_list_sha256"):
+            if shard.attributes[key] != expected[key]:
+                raise InputError(path, f"{key} {expected[key]!r} as {view} has it", repr(shard.attributes[key]), "link the shards again")

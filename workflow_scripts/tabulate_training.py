@@ -1,0 +1,17 @@
+"""The training curves of all trained networks as one table."""
+
+from pathlib import Path
+
+from robustlens.report.tables import write_csv
+from robustlens.report.units import read_tables
+
+
+def main(training: list[str], training_csv: str):
+    """``training``: one Parquet file a model."""
+    write_csv(Path(training_csv), read_tables(training, ["model", "epoch", "loss", "accuracy"]))
+
+
+if __name__ == "__main__":
+    from robustlens.job import run_job
+
+    run_job(main, snakemake)  # noqa: F821
