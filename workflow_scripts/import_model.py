@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from robustlens.checksum import file_sha256
 from robustlens.errors import InputError
 from robustlens.images import write_parquet
-from robustlens.models.registry import Classifier, build_network, file_sha256, read_checkpoint, save_model
+from robustlens.models.registry import Classifier, build_network, read_checkpoint, save_model
 
 
 def main(weights: str, card: str, training: str, *, model: str, spec: dict):

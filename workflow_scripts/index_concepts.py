@@ -5,10 +5,10 @@ from pathlib import Path
 from robustlens.images import read_manifest, shard_rows, write_shard
 
 
-def main(broden: str, manifest: str, shard_file: str, *, shard: int, images_per_shard: int, geometry: dict | None = None) -> None:
-    """``geometry``: resize and crop that the reader still has to apply, None for the pictures as they are."""
+def main(broden: str, manifest: str, shard_file: str, *, shard: int, images_per_shard: int) -> None:
+    """``broden``: the folder of the concept set; ``manifest``: the list of its images."""
     rows = shard_rows(read_manifest(manifest), int(shard), images_per_shard)
-    write_shard(shard_file, rows, root=Path(broden, "images"), geometry=geometry, origin={"kind": "concepts", "source": broden})
+    write_shard(shard_file, rows, root=Path(broden, "images"), origin={"kind": "concepts", "source": broden})
 
 
 if __name__ == "__main__":

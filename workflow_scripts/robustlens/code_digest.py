@@ -9,24 +9,24 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent  # the scripts, and the package beside them
 PACKAGE = Path(__file__).resolve().parent.name
 
 
-def code_digest(script: str, *modules: str) -> str:
-    """Hex digest (16 characters) of ``workflow_scripts/<script>``, of what it imports from the library, and of ``modules``.
+def code_digest(script: str, *modules: str, root: Path = ROOT) -> str:
+    """Hex digest (16 characters) of ``<root>/<script>``, of what it imports from the library, and of ``modules``.
 
     ``modules`` are dotted names of library modules that are only known at run time (a model's factory); names of other
     packages are passed over.
     """
     found: set[Path] = set()
-    waiting = [ROOT / script, *(path for name in modules for path in _module_files(name))]
+    waiting = [root / script, *(path for name in modules for path in _module_files(root, name))]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _imports(path)
-    parts = [f"{path.relative_to(ROOT)}\n{_normal(path)}" for path in sorted(found)]
+            waiting += _imports(root, path)
+    parts = [f"{path.relative_to(root)}\n{_normal(path)}" for path in sorted(found)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -49,24 +49,26 @@ def _normal(path: Path) -> str:
 
 
 @cache
-def _imports(path: Path) -> tuple[Path, ...]:
+def _imports(root: Path, path: Path) -> tuple[Path, ...]:
     if path.suffix != ".py":
         return ()
     names = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    files = [file for name in names for file in _module_files(name)]
+        elif isinstance(node, ast.ImportFrom):
+            above = path.relative_to(root).parts[: -node.level] if node.level else ()  # of a relative import
+            module = ".".join([*above, node.module] if node.module else above)
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    files = [file for name in names for file in _module_files(root, name)]
     # A template belongs to the module that renders it: the file of the same stem beside it.
     return (*files, *(other for other in path.parent.glob(f"{path.stem}.*.j2") if path.stem != "__init__"))
 
 
-def _module_files(name: str) -> list[Path]:
+def _module_files(root: Path, name: str) -> list[Path]:
     """The files that importing a dotted name runs: the packages' ``__init__`` on the way and the module itself."""
     parts = name.split(".")
     if parts[0] != PACKAGE:
         return []
-    files = [ROOT.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [file for file in (*files, ROOT.joinpath(*parts).with_suffix(".py")) if file.is_file()]
+    files = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [file for file in (*files, root.joinpath(*parts).with_suffix(".py")) if file.is_file()]

@@ -39,7 +39,7 @@ def write_manifest(path: str | Path, rows: pd.DataFrame) -> None:
     """Write the list of a source's images; ``rows`` has the columns of the manifest. Raises InputError for a repeated id."""
     repeated = rows["image_id"][rows["image_id"].duplicated()]
     if len(repeated):
-        raise InputError(path, "every image_id once", f"{repeated.iloc[0]!r} {2}x or more")
+        raise InputError(path, "every image_id once", f"{repeated.iloc[0]!r} more than once")
     schema = pa.schema(list(MANIFEST_COLUMNS.items()))
     write_parquet(path, pa.Table.from_pandas(rows[list(MANIFEST_COLUMNS)], schema=schema, preserve_index=False))
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.models.attacks import pgd, random_start
-from robustlens.models.registry import Classifier
+from robustlens.models.registry import Classifier, check_labels
 from robustlens.randomness import generator
 
 BLOCK = 50  # images a forward pass on a CPU
@@ -46,8 +46,9 @@ def predict(model: Classifier, shard: Shard, *, stimulus: str, batch_size: int) 
     with torch.inference_mode():
         for rows, images, n in image_blocks(shard, batch_size, device):
             logits = model(images)[:n].float().cpu()
+            check_labels(shard, logits.shape[1], model.card["model"], known=False)
+            _check_finite(model, shard, rows, logits)
             labels = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
-            _check(model, shard, rows, logits, labels)
             loss = F.cross_entropy(logits, labels.clamp_min(0), reduction="none")
             probabilities = logits.softmax(1)
             top5 = probabilities.topk(min(5, logits.shape[1])).indices
@@ -67,27 +68,38 @@ def predict(model: Classifier, shard: Shard, *, stimulus: str, batch_size: int) 
     return table
 
 
-def _check(model: Classifier, shard: Shard, rows: slice, logits: Tensor, labels: Tensor) -> None:
-    name = model.card.get("model", "?")
+def _check_finite(model: Classifier, shard: Shard, rows: slice, logits: Tensor) -> None:
     if not torch.isfinite(logits).all():
         row = rows.start + int((~torch.isfinite(logits)).any(1).nonzero()[0])
-        raise InputError(f"model {name}", "finite logits", f"NaN or inf for image {shard.rows.image_id.iloc[row]}")
-    if int(labels.max()) >= logits.shape[1]:
-        row = rows.start + int(labels.argmax())
-        raise InputError(
-            f"{shard.path} [{shard.rows.image_id.iloc[row]}]", f"a label below the {logits.shape[1]} classes of {name}", int(labels.max())
-        )
+        raise InputError(f"model {model.card['model']}", "finite logits", f"NaN or inf for image {shard.rows['image_id'].iloc[row]}")
 
 
 @contextmanager
 def recorded(model: Classifier, layers: list[str]) -> Iterator[dict[str, Tensor]]:
-    """Within the context every forward pass puts a copy of each layer's output [n_images, n_units, ...] into the yielded dict."""
+    """Within the context every forward pass puts a copy of each layer's maps [n_images, n_units, height, width] into the yielded dict.
+
+    Raises InputError, at the pass, for a layer that gives no maps and for one that does not run exactly once.
+    """
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str):
-        return lambda module, inputs, output: outputs.__setitem__(name, output.detach().clone())
+    def refuse(expected: str, name: str, got: str):
+        raise InputError(f"models.{model.card.get('model', '?')}.layers", expected, f"{name}, {got}")
 
-    handles = [model.layer(name).register_forward_hook(keep(name)) for name in layers]
+    def keep(name: str, output: Tensor) -> None:
+        if not isinstance(output, Tensor) or output.dim() != 4:
+            shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            refuse("a layer of maps [n_images, n_units, height, width]", name, f"which gives {shape}")
+        if name in outputs:
+            refuse("a layer that runs once in a forward pass", name, "which runs again")
+        outputs[name] = output.detach().clone()
+
+    def complete(*_) -> None:
+        for name in layers:
+            if name not in outputs:
+                refuse("a layer that runs in a forward pass", name, "which does not")
+
+    handles = [model.layer(name).register_forward_hook(lambda _, __, output, name=name: keep(name, output)) for name in layers]
+    handles += [model.register_forward_pre_hook(lambda *_: outputs.clear()), model.register_forward_hook(complete)]
     try:
         yield outputs
     finally:
@@ -99,12 +111,15 @@ def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size
     """White-box adversarial images of a shard: uint8 [n_images, height, width, 3] and the rows with their norms ``l2, linf``.
 
     Rounded to 8 bits, as images are stored; the norms are those of the stored images against the clean ones, pixels on [0, 1].
-    ``spec``: ``norm, eps, step, steps, random_start, use_best``.
+    ``spec``: ``norm, eps, step, steps, random_start, use_best``. Raises InputError for an image without a label to lead away from.
     """
     device = next(model.parameters()).device
     settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
     pictures, sizes = [], []
     for rows, images, n in image_blocks(shard, batch_size, device):
+        if rows.start == 0:
+            with torch.inference_mode():
+                check_labels(shard, model(images).shape[1], model.card["model"])
         labels = torch.zeros(len(images), dtype=torch.int64)
         labels[:n] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
         start = None

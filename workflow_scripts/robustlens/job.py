@@ -17,12 +17,13 @@ log = logging.getLogger("robustlens")
 def run_job(main: Callable, snakemake) -> None:
     """Call ``main(**inputs, **outputs, **params)`` of a rule, with its messages and any failure in the rule's log.
 
-    Named inputs and outputs become strings (lists of strings where a rule gives several); the parameter ``code`` only tells
-    Snakemake when to run again and is dropped. Resources ``device`` and ``batch_size`` are passed on where ``main`` takes them.
+    Named inputs and outputs become strings (lists of strings where a rule gives several), those without a name are only waited
+    for; no name may stand twice. The parameter ``code`` only tells Snakemake when to run again and is dropped. Resources
+    ``device`` and ``batch_size`` are passed on where ``main`` takes them.
     """
     start_log(Path(snakemake.log[0]) if snakemake.log else None, f"{snakemake.rule} {dict(snakemake.wildcards.items())}")
     limit_torch_threads(snakemake.threads)
-    named = {**_named(snakemake.input), **_named(snakemake.output), **dict(snakemake.params.items())}
+    named = dict(**_named(snakemake.input), **_named(snakemake.output), **dict(snakemake.params.items()))
     named.pop("code", None)
     wanted = main.__code__.co_varnames[: main.__code__.co_argcount + main.__code__.co_kwonlyargcount]
     machine = {key: snakemake.resources[key] for key in ("device", "batch_size") if key in wanted}
@@ -45,6 +46,8 @@ def start_log(path: Path | None, title: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="w") if path else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    for former in log.handlers:
+        former.close()
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)
     log.info("%s on %s, Python %s", title, platform.node(), platform.python_version())

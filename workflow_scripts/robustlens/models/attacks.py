@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from robustlens.errors import InputError
-
 
 def norms(change: Tensor) -> Tensor:
     """L2 norm of each image of ``change`` [n_images, ...], shape [n_images, 1, 1, 1], at least 1e-12."""
@@ -74,11 +72,3 @@ def random_start(random: np.random.Generator, shape: tuple[int, ...], norm: str,
         return random.uniform(-eps, eps, shape).astype(np.float32)
     direction = random.standard_normal(shape, dtype=np.float32)
     return direction * np.float32(eps * random.random() / max(float(np.linalg.norm(direction)), 1e-12))
-
-
-def check_attack(where: str, attack: dict) -> None:
-    """Raise InputError unless ``attack`` is one that :func:`pgd` can run."""
-    if attack["norm"] not in ("l2", "linf"):
-        raise InputError(f"{where}.norm", "l2 or linf", attack["norm"])
-    if attack["eps"] < 0 or attack["step"] < 0 or attack["steps"] < 0:
-        raise InputError(where, "eps, step and steps >= 0", attack)

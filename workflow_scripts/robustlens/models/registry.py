@@ -1,18 +1,20 @@
 """Networks by name: building an architecture, loading its weights, and the card that says what they are."""
 
-import hashlib
 import importlib
 import json
 import sys
 from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from robustlens.checksum import file_sha256
 from robustlens.errors import InputError
+from robustlens.images import Shard
 
 
 class Classifier(nn.Module):
@@ -45,7 +47,7 @@ def build_network(where: str, architecture: str, arguments: dict, python_path: s
     ``python_path``: a folder that holds the package, where it is not installed.
     """
     module_name, _, attribute = architecture.partition(":")
-    if not attribute:
+    if not (module_name and attribute):
         raise InputError(f"{where}.architecture", "package.module:factory", architecture)
     if python_path and python_path not in sys.path:
         if not Path(python_path).is_dir():
@@ -64,6 +66,15 @@ def build_network(where: str, architecture: str, arguments: dict, python_path: s
     return network
 
 
+def check_labels(shard: Shard, n_classes: int, model: str, *, known: bool = True) -> None:
+    """Raise InputError naming the first image whose label is not a class of the network; without ``known`` -1 (unknown) passes."""
+    labels = shard.rows["label"].to_numpy()
+    wrong = np.flatnonzero((labels < (0 if known else -1)) | (labels >= n_classes))
+    if len(wrong):
+        where = f"{shard.path} [{shard.rows['image_id'].iloc[wrong[0]]}]"
+        raise InputError(where, f"a label below the {n_classes} classes of {model}", f"{labels[wrong[0]]}")
+
+
 def convolutions(network: nn.Module) -> list[str]:
     """Names of the 2-D convolutions in module order."""
     return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
@@ -80,12 +91,6 @@ def save_weights(path: Path, network: nn.Module) -> None:
     """Write a state dict as safetensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
-
-
-def file_sha256(path: str | Path) -> str:
-    """Hex SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_model(weights: str, card: str, device: str) -> Classifier:
@@ -117,21 +122,21 @@ def load_weights(network: nn.Module, weights: str) -> None:
 
 def checked_device(device: str) -> torch.device:
     """``device`` as torch's. Raises InputError where it is asked for and not there: nothing falls back to the CPU."""
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("machine.device", "a CUDA device that torch can use", "none", "set machine.device: cpu")
-    return torch.device(device)
+    found = torch.device(device)
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise InputError("machine.device", f"{device}, a device that torch can use", "none of that name", "set machine.device: cpu")
+    return found
 
 
 def read_checkpoint(path: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint that a user brought: safetensors, or a torch file read without executing anything."""
     if not Path(path).is_file():
         raise InputError(path, "a checkpoint file", "no such file")
-    if path.endswith(".safetensors"):
-        return load_file(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file it will not read
-        raise InputError(path, "a checkpoint of plain tensors", str(error).strip().splitlines()[0][:200]) from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise InputError(path, "a checkpoint of plain tensors", reason) from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

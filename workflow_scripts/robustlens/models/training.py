@@ -16,10 +16,11 @@ from torch.nn import functional as F
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.models.attacks import pgd, random_start
-from robustlens.models.registry import Classifier
+from robustlens.models.registry import Classifier, check_labels
 from robustlens.randomness import generator, torch_seed
 
 log = logging.getLogger("robustlens")
+FEWEST_STEPS = 5  # of the one-cycle schedule
 CACHE_BYTES = 2**30  # decoded training images kept in memory; more are decoded at every epoch
 
 
@@ -62,7 +63,15 @@ def train(classifier: Classifier, images: TrainingImages, recipe: dict, *, seed:
     """
     batch_size = min(recipe["batch_size"], len(images))
     n_steps = len(images) // batch_size
-    classifier.to(device, memory_format=torch.channels_last).train()
+    if recipe["epochs"] * n_steps < FEWEST_STEPS:
+        had = f"{recipe['epochs']} epochs x {n_steps} of {len(images)} images in batches of {batch_size}"
+        raise InputError(f"training of {model}", f"at least {FEWEST_STEPS} steps for the learning rate to rise and fall", had)
+    classifier.to(device, memory_format=torch.channels_last).eval()
+    with torch.inference_mode():
+        n_classes = classifier(images.batch(np.arange(1))[0].to(device)).shape[1]
+    for shard in images.shards:
+        check_labels(shard, n_classes, model)
+    classifier.train()
     optimiser = torch.optim.AdamW(classifier.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe["learning_rate"], recipe["epochs"] * n_steps, pct_start=0.25, div_factor=10, final_div_factor=10

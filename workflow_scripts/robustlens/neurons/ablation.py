@@ -1,7 +1,8 @@
 """What each hidden unit is worth: zero it, decide the images again, count the decisions that change (study.md 3.7a).
 
-The layers before the unit's are computed once: at the layer the batch is repeated, each copy with another unit set to zero, and
-only the layers behind it see the larger batch. That is exact for every layer through which all information passes.
+The layers before the unit's are computed once for several units: at the layer the batch is repeated, each copy with another unit set
+to zero, and only the layers behind it see the larger batch. That is exact for a layer through which all information passes; one that
+has a way round it (a branch, the body of a residual block) is refused.
 """
 
 import numpy as np
@@ -21,20 +22,23 @@ def ablate_units(model: Classifier, shard: Shard, *, batch_size: int, n_images: 
     """Shape and texture score of every unit of the model's layers on cue-conflict images; one row a unit (docs/data.md).
 
     The score of a unit for a cue is the number of images that the intact network assigns to that cue's class and that it
-    decides otherwise with the unit's map set to zero. ``shard`` needs the classes of both cues in ``shape`` and ``texture``.
+    decides otherwise with the unit's map set to zero. ``shard`` needs the classes of both cues in ``shape`` and ``texture``; images
+    whose two cues agree are left out. ``n_images``: only the first so many of the shard.
     """
     device = next(model.parameters()).device
     counts: dict[str, np.ndarray] = {}
     totals = np.zeros(3, np.int64)
     with torch.inference_mode():
         for rows, images, n in image_blocks(shard, batch_size, device):
-            n = min(n, (n_images or len(shard)) - rows.start)
+            n = min(n, (len(shard) if n_images is None else n_images) - rows.start)
             if n <= 0:
                 break
             labels = shard.rows.iloc[rows].iloc[:n]
             intact = model(images).argmax(1)
             decided = intact[:n].cpu().numpy()
-            groups = np.stack([decided == labels["shape"], decided == labels["texture"], np.ones(n, bool)])
+            shape, texture = labels["shape"].to_numpy(), labels["texture"].to_numpy()
+            conflict = (shape >= 0) & (texture >= 0) & (shape != texture)
+            groups = np.stack([decided == shape, decided == texture, np.ones(n, bool)]) & conflict
             totals += groups.sum(1)
             for layer in model.layers:
                 changed = changed_decisions(model, layer, images, intact)[:, :n]
@@ -47,19 +51,25 @@ def ablate_units(model: Classifier, shard: Shard, *, batch_size: int, n_images: 
         frames.append(scores)
     table = pd.concat(frames, ignore_index=True)
     table.insert(0, "model", model.card["model"])
-    for position, (name, value) in enumerate(zip(("n_shape", "n_texture", "n_images"), totals, strict=True)):
-        table.insert(3 + position, name, np.int32(value))
+    for name, value in zip(("n_texture", "n_shape", "n_images"), totals[[1, 0, 2]], strict=True):
+        table.insert(3, name, np.int32(value))
     return table
 
 
 def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Tensor) -> np.ndarray:
-    """bool [n_units, n_images]: whether zeroing the unit changes the decision ``intact`` [n_images] on each image."""
+    """bool [n_units, n_images]: whether zeroing the unit changes the decision ``intact`` [n_images] on each image.
+
+    Raises InputError for a layer that information passes by: only the whole batch, repeated, can go through what lies behind.
+    """
+    where = f"models.{model.card.get('model', '?')}.layers"
     module, n_images = model.layer(layer), len(images)
     changed, n_units, first = [], None, 0
     while n_units is None or first < n_units:
 
         def zeroed(_, __, output, first=first):
             nonlocal n_units
+            if not isinstance(output, Tensor) or output.dim() < 2 or len(output) != n_images:
+                raise InputError(where, "a layer that runs once and gives [n_images, n_units, ...]", layer)
             n_units = output.shape[1]
             copies = output.repeat(COPIES, *[1] * (output.dim() - 1))
             for copy, unit in enumerate(range(first, min(first + COPIES, n_units))):
@@ -69,10 +79,15 @@ def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Ten
         handle = module.register_forward_hook(zeroed)
         try:
             logits = model(images)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # the copies met the images themselves, that came another way
+            reason = str(error).splitlines()[0][:200]
+            raise InputError(where, "a layer whose output alone reaches the decision", f"{layer} ({reason})") from error
         finally:
             handle.remove()
         if len(logits) != COPIES * n_images:
-            raise InputError(f"models.{model.card.get('model', '?')}.layers", "a layer whose output alone reaches the decision", layer)
+            raise InputError(where, "a layer whose output alone reaches the decision", layer)
         changed.append((logits.argmax(1).view(COPIES, n_images) != intact).cpu().numpy())
         first += COPIES
     return np.concatenate(changed)[:n_units]

@@ -30,10 +30,10 @@ def accuracy(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=ACCURACY)
 
 
-def conflict_names(predictions: pd.DataFrame) -> list[str]:
-    """The stimuli whose images carry two known cues of different classes."""
+def conflicting(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
+    """The rows of the images of ``stimulus`` that carry two known cues of different classes."""
     conflict = (predictions["shape"] >= 0) & (predictions["texture"] >= 0) & (predictions["shape"] != predictions["texture"])
-    return sorted(predictions["stimulus"][conflict].unique())
+    return predictions[conflict & (predictions["stimulus"] == stimulus)]
 
 
 def both_correct(predictions: pd.DataFrame, pair: dict, original: str = "clean") -> pd.Index:
@@ -58,8 +58,7 @@ def accuracy_both_correct(predictions: pd.DataFrame, pairs: dict[str, dict]) -> 
 def shape_bias(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
     """Shape and texture decisions on cue-conflict images (study.md 2.8): shares of all images; bias = shape / (shape + texture)."""
     rows = []
-    for model, group in predictions[predictions["stimulus"] == stimulus].groupby("model", sort=False):
-        group = group[group["shape"] != group["texture"]]
+    for model, group in conflicting(predictions, stimulus).groupby("model", sort=False):
         shape, texture = (int((group["decision"] == group[cue]).sum()) for cue in ("shape", "texture"))
         n, decided = len(group), shape + texture
         bias = shape / decided if decided else np.nan

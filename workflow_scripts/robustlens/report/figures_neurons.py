@@ -26,7 +26,7 @@ from robustlens.report.figures import (
     styled,
     whiskers,
 )
-from robustlens.report.results import Panel, Results
+from robustlens.report.results import Results, layers_of
 
 CHANGES = 5  # concepts shown that R gains, and that it loses
 MOST_LAYERS = 18  # more layer names than this no longer fit under each other
@@ -112,16 +112,17 @@ def layer_lines(results: Results, statistic: str, label: str, why: str) -> Figur
         across(axis, layers)
         axis.set_title(panel.label)
         axis.grid(axis="y")
-        axis.set_ylim(bottom=0)
         percent_axis(axis.yaxis, top=math.inf)
     axes[0].set_ylabel(label)
+    axes[0].set_ylim(bottom=0)  # after all are drawn: the axis is shared
     role_legend(figure, roles_of(panels))
     return figure
 
 
 @styled
-def draw_dissection(results: Results, dissection: pd.DataFrame) -> Figure:
+def draw_dissection(results: Results) -> Figure:
     """Of the units of each layer, the shares that match a colour, a texture, a part, an object ... or nothing well enough."""
+    dissection = results.table("dissection")
     panels = panels_with(results, dissection["model"], "the study has no concept-labelled images")
     layers = {panel.name: layers_of(dissection, panel) for panel in panels}
     per_row = 3 if len(panels) > 2 else 2
@@ -139,7 +140,9 @@ def draw_dissection(results: Results, dissection: pd.DataFrame) -> Figure:
                 known = {name: shares[name] for name in CATEGORIES if name in shares}
                 height = place * (roles + 0.5) + number
                 stack(axis, height, known, CATEGORIES, height=0.86)
-                ticks.append((height, f"{layer} {role[0].upper()}" if number == 0 and roles > 1 else (role[0].upper() if roles > 1 else layer), role))
+                ticks.append(
+                    (height, f"{layer} {role[0].upper()}" if number == 0 and roles > 1 else (role[0].upper() if roles > 1 else layer), role)
+                )
         axis.set_yticks([place for place, *_ in ticks], [name for _, name, _ in ticks])
         for label, (_, _, role) in zip(axis.get_yticklabels(), ticks, strict=True):
             label.set_color(COLOURS[role] if role != "single" else INK)
@@ -156,8 +159,10 @@ def draw_dissection(results: Results, dissection: pd.DataFrame) -> Figure:
 
 
 @styled
-def draw_concept_shift(results: Results, shift: pd.DataFrame) -> Figure:
-    """The concepts that most units more, and most units fewer, stand for in R than in S."""
+def draw_concept_shift(results: Results, concept_set: str | None) -> Figure:
+    """The concepts of a set that most units more, and most units fewer, stand for in R than in S."""
+    shift = results.table("concept_shift")
+    shift = shift[shift["concept_set"] == concept_set]
     pairs = [panel for panel in results.panels() if panel.name in set(shift["pair"]) and len(panel.members) == 2]
     if not pairs:
         raise LeftOut("it compares the two networks of a pair on concept-labelled images, and the study has no such pair")
@@ -170,26 +175,28 @@ def draw_concept_shift(results: Results, shift: pd.DataFrame) -> Figure:
         axis.barh(range(len(shown)), shown["difference"], color=colours, height=0.72)
         reach = max(1, shown["difference"].abs().max() if len(shown) else 1)
         for place, row in enumerate(shown.itertuples()):
-            text = f"{row.standard} → {row.robust}"
-            side = "left" if row.difference > 0 else "right"
-            axis.text(row.difference + math.copysign(0.05 * reach, row.difference), place, text, ha=side, va="center", fontsize=6.8, color=MUTED)
+            text, side = f"{row.standard} → {row.robust}", "right" if row.difference > 0 else "left"
+            axis.text(math.copysign(0.06 * reach, -row.difference), place, text, ha=side, va="center", fontsize=6.8, color=MUTED)
         axis.set_yticks(range(len(shown)), [f"{row.name} ({row.category})" for row in shown.itertuples(index=False)], fontsize=7)
         axis.axvline(0, color=MUTED, linewidth=0.8)
-        axis.set(xlim=(-1.75 * reach, 1.75 * reach), ylim=(max(0.5, len(shown) - 0.4), -0.6))
+        axis.set(xlim=(-1.1 * reach, 1.1 * reach), ylim=(max(0.5, len(shown) - 0.4), -0.6))
         axis.set_xlabel("units, R minus S")
         axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True, nbins=5))
         axis.set_title(panel.label)
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
-    role_legend(figure, [], (Patch(color=COLOURS["robust"], label="more units in R"), Patch(color=COLOURS["standard"], label="more units in S")))
+    role_legend(
+        figure, [], (Patch(color=COLOURS["robust"], label="more units in R"), Patch(color=COLOURS["standard"], label="more units in S"))
+    )
     return figure
 
 
 @styled
-def draw_complexity(results: Results, complexity: pd.DataFrame) -> Figure:
+def draw_complexity(results: Results) -> Figure:
     """Concepts per unit. Above: by layer, at the threshold of the study. Below: in the last layer, over the threshold."""
+    complexity = results.table("complexity")
     panels = panels_with(results, complexity["model"], "the study has no concept-labelled images")[:6]
-    threshold = complexity_threshold(results, complexity)
+    threshold = results.complexity_threshold()
     figure = Figure(figsize=(WIDTH if len(panels) > 1 else 0.55 * WIDTH, 4.5), layout="constrained")
     axes = figure.subplots(2, len(panels), squeeze=False, sharey="row")
     for (upper, lower), panel in zip(axes.T, panels, strict=True):
@@ -208,8 +215,9 @@ def draw_complexity(results: Results, complexity: pd.DataFrame) -> Figure:
         lower.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=45 if len(ticks) > 4 else 0)
         lower.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         for axis in (upper, lower):
-            axis.set_ylim(bottom=0)
             axis.grid(axis="y")
+    for axis in axes[:, 0]:
+        axis.set_ylim(bottom=0)  # after all are drawn: the axes are shared
     axes[0, 0].set_ylabel(f"concepts per unit\n(IoU ≥ {threshold:g})")
     axes[1, 0].set_ylabel("concepts per unit")
     role_legend(figure, roles_of(panels))
@@ -217,19 +225,8 @@ def draw_complexity(results: Results, complexity: pd.DataFrame) -> Figure:
 
 
 # -------------------------------------------------------------------------------------------------------------------- layers
-def layers_of(table: pd.DataFrame, panel: Panel) -> list[str]:
-    """The layers of a panel's models, in the order of the table (which is the order of depth)."""
-    return list(table[table["model"].isin(panel.members.values())]["layer"].unique())
-
-
 def first_layer(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["layer"] == rows["layer"].iloc[0]] if len(rows) else rows
-
-
-def complexity_threshold(results: Results, complexity: pd.DataFrame) -> float:
-    """The IoU threshold of the study, or the nearest that was measured."""
-    wanted = (results.study.get("complexity") or {}).get("iou", 0.01)
-    return min(complexity["threshold"].unique(), key=lambda threshold: abs(threshold - wanted))
 
 
 def places_of(rows: pd.DataFrame, layers: list[str]) -> list[int]:

@@ -102,6 +102,7 @@ def draw_stimuli(results: Results, pictures: Pictures) -> Figure:
     width = max(map(len, bands))
     figure = Figure(figsize=(WIDTH, len(bands) * (n_images * WIDTH / width + 0.5)), layout="constrained")
     axes = figure.subplots(len(bands), 1, squeeze=False)[:, 0]
+    line = 0.125 * width / WIDTH  # height of a line of text, in tiles
     for axis, band in zip(axes, bands, strict=True):
         tiles = [[column.tiles[row] for column in band] + [None] * (width - len(band)) for row in range(n_images)]
         show(axis, tiles)
@@ -109,15 +110,16 @@ def draw_stimuli(results: Results, pictures: Pictures) -> Figure:
             axis.text(place + 0.48, -0.05, column.title, ha="center", va="bottom", fontsize=7.4)
             if place == 0 or band[place - 1].group != column.group:
                 last = place + sum(other.group == column.group for other in band) - 0.06
-                axis.plot([place, last], [-0.34, -0.34], color=MUTED, linewidth=0.8, clip_on=False)
-                axis.text(place, -0.38, column.group, va="bottom", fontsize=7.4, fontstyle="italic", color=MUTED)
-        axis.set_ylim(n_images, -0.62)
+                axis.plot([place, last], [-0.12 - 2 * line] * 2, color=MUTED, linewidth=0.8, clip_on=False)
+                axis.text(place, -0.16 - 2 * line, column.group, va="bottom", fontsize=7.4, fontstyle="italic", color=MUTED)
+        axis.set_ylim(n_images, -0.2 - 3 * line)
     return figure
 
 
 def stimulus_columns(results: Results, pictures: Pictures) -> list[Column]:
     """The conditions by what they keep, at most a band of each kind; attacks on the S and the R model of the first pair with their difference."""
-    known = [name for name in [*(results.study.get("sources") or {}), *(results.study.get("stimuli") or {})] if name in pictures.stimuli]
+    named = [*(results.study.get("sources") or {}), *(results.study.get("stimuli") or {})]
+    known = [name for name in named if name in pictures.stimuli]
     unchanged = [name for name in known if results.group(name) == "unchanged" and name != results.conflict()]
     if not unchanged:
         return []
@@ -203,7 +205,9 @@ def draw_filters(results: Results, pictures: Pictures) -> Figure:
                 tiles = [filter_picture(weights) for weights in bank[:MOST_FILTERS]]
                 show(axis, [tiles[start : start + per_row] for start in range(0, len(tiles), per_row)])
             axis.set_axis_off()
-            axis.set_title(panel.label if role == "single" else f"{panel.label} {role[0].upper()}", color=COLOURS[role] if role != "single" else INK)
+            axis.set_title(
+                panel.label if role == "single" else f"{panel.label} {role[0].upper()}", color=COLOURS[role] if role != "single" else INK
+            )
         for axis in line[len(panel.members) :]:
             axis.set_axis_off()
     return figure
@@ -230,6 +234,7 @@ def filter_picture(weights: np.ndarray) -> np.ndarray:
 def draw_top_images(results: Results, top_images: pd.DataFrame, pictures: Pictures) -> Figure:
     """The images that drive the units of S and R most that match a concept best; one row a unit."""
     units = results.table("dissection_units")
+    units = units[units["concept_set"].isin(units["concept_set"].head(1))]  # of the first concept set
     panels = [panel for panel in results.panels() if set(panel.members.values()) & set(top_images.get("model", [])) & set(units["model"])]
     if not panels:
         raise LeftOut("no units were matched with concepts, so that none is singled out")
@@ -241,7 +246,9 @@ def draw_top_images(results: Results, top_images: pd.DataFrame, pictures: Pictur
         for axis in line:
             axis.set_axis_off()
         for axis, (role, model) in zip(line, panel.members.items(), strict=False):
-            axis.set_title(panel.label if role == "single" else f"{panel.label} {role[0].upper()}", color=COLOURS[role] if role != "single" else INK)
+            axis.set_title(
+                panel.label if role == "single" else f"{panel.label} {role[0].upper()}", color=COLOURS[role] if role != "single" else INK
+            )
             unit_rows(axis, strongest_units(units[units["model"] == model]), top_images[top_images["model"] == model], pictures, size)
     return figure
 

@@ -20,79 +20,88 @@ class Definition:
 
 def definitions(results: Results) -> list[Definition]:
     """Every number of the report, in the order of the page; what the study does not measure is left out."""
-    study = results.study
-    found = [
+    return [*statistics(results.study), *stimuli(results), *total_variation(results.study), *units(results.study)]
+
+
+def statistics(study: dict) -> list[Definition]:
+    """Accuracy, intervals, verdicts."""
+    settings = study.get("statistics") or {}
+    bootstrap = (
+        f"Percentile bootstrap with {settings.get('resamples', 'a set number of')} resamples: over images, the same for S and R, for shares "
+        "of images; over units or filters, apart for S and R, for the rest."
+    )
+    verdict = (
+        "Supported where the whole interval of R − S lies on the side that the claim says, contradicted where it lies wholly on the other, "
+        f"undecided where it holds zero; an “on par” claim (C5) allows a margin of {settings.get('margin', 0):g} in accuracy, and C2 asks "
+        "further that the interval of S lies below one half and that of R above."
+    )
+    subset = "C3, C4 and C5 count the images of which both networks of the pair name the unchanged original rightly."
+    return [
         Definition("accuracy", "Share of images whose most probable class is the label.", "correct / n"),
-        Definition(
-            "95 % interval of a share",
-            "Wilson's score interval of a binomial share.",
-            "(p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96",
-        ),
-        Definition(
-            "95 % interval of a difference or mean",
-            f"Percentile bootstrap with {(study.get('statistics') or {}).get('resamples', 'the set number of')} resamples: over images, the same for S and R, "
-            "for shares of images; over units or filters, apart for S and R, for the rest.",
-        ),
-        Definition(
-            "verdict",
-            "Supported where the whole interval of R − S lies on the side that the claim says, contradicted where it lies wholly on the other, "
-            "undecided where it holds zero; an “on par” claim allows the margin of "
-            f"{(study.get('statistics') or {}).get('margin', 0):g} in accuracy; “from texture to shape” further asks that S is below and R above one half.",
-        ),
+        Definition("95 % interval of a share", "Wilson's score interval.", "(p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96"),
+        Definition("95 % interval of a difference or mean", bootstrap),
+        Definition("verdict", verdict),
+        *([Definition("images behind a claim", subset)] if study.get("pairs") else []),
     ]
-    if study.get("stimuli"):
-        words = [f"{stimulus_label(study, name)} ({made.get('preserves', 'other')})" for name, made in study["stimuli"].items()]
-        found.append(Definition("modified images", f"Made from the unchanged ones; in brackets the cue that each keeps: {', '.join(words)}."))
-    found += [attack_definition(name, spec) for name, spec in (study.get("attacks") or {}).items()]
-    if results.conflict():
-        meaning = "Decisions for the shape's class among the decisions for the class of either cue, on images whose two cues belong to different classes."
-        found.append(Definition("shape bias", meaning, "shape / (shape + texture)"))
-    found.append(
-        Definition(
-            "total variation of a filter or map",
-            "Sum of the absolute differences of vertical and horizontal neighbours, over all input channels; filters are compared after scaling "
-            "each to norm 1, since a larger filter is not a rougher one.",
-            "Σ |w[c, y + 1, x] − w[c, y, x]| + |w[c, y, x + 1] − w[c, y, x]|",
+
+
+def stimuli(results: Results) -> list[Definition]:
+    """Modified and attacked images, and cue conflict."""
+    study, found = results.study, []
+    words = [f"{stimulus_label(study, name)} ({made.get('preserves', 'other')})" for name, made in (study.get("stimuli") or {}).items()]
+    if words:
+        meaning = f"Made from the unchanged ones; in brackets the cue that each keeps: {', '.join(words)}."
+        found.append(Definition("modified images", meaning))
+    for name, spec in (study.get("attacks") or {}).items():
+        start = " from a random start" if spec.get("random_start") else ""
+        meaning = (
+            f"Projected gradient ascent of the loss with the network's own gradients: {spec.get('steps')} steps of {spec.get('step')}{start}, "
+            f"kept within an {str(spec.get('norm', '')).upper()} distance of {spec.get('eps')} of the image; pixels on [0, 1]."
         )
-    )
-    if (study.get("activations") or {}).get("noise"):
-        n = study["activations"].get("n_images")
-        meaning = f"How much noise changes a unit's map, relative to the map itself, over {n} images ({stimulus_label(study, study['activations']['noise'])})."
-        found.append(Definition("change by noise", meaning, "Σ |a(noisy) − a(clean)| / Σ |a(clean)|"))
-    return found + unit_definitions(study)
+        found.append(Definition(f"attack {name}", meaning, "x ← project(x + step · g / ‖g‖)"))
+    if results.conflict():
+        meaning = (
+            "Decisions for the shape's class among the decisions for the class of either cue, where the two belong to different classes."
+        )
+        found.append(Definition("shape bias", meaning, "shape / (shape + texture)"))
+    return found
 
 
-def attack_definition(name: str, spec: dict) -> Definition:
-    start = " from a random start" if spec.get("random_start") else ""
+def total_variation(study: dict) -> list[Definition]:
+    """Roughness of filters and maps, and what noise changes."""
     meaning = (
-        f"Projected gradient ascent of the loss against the network's own gradients: {spec.get('steps')} steps of {spec.get('step')}{start}, "
-        f"kept within an {str(spec.get('norm', '')).upper()} distance of {spec.get('eps')} of the image; pixels on [0, 1]."
+        "Sum of the absolute differences of vertical and horizontal neighbours, over all input channels; filters are compared after scaling "
+        "each to norm 1, since a larger filter is not a rougher one."
     )
-    return Definition(f"attack {name}", meaning, "x ← project(x + step · g / ‖g‖)")
+    formula = "Σ |w[c, y + 1, x] − w[c, y, x]| + |w[c, y, x + 1] − w[c, y, x]|"
+    found = [Definition("total variation of a filter or map", meaning, formula)]
+    activations = study.get("activations") or {}
+    if activations.get("noise"):
+        noise = stimulus_label(study, activations["noise"])
+        meaning = f"How much noise ({noise}) changes a unit's map, relative to the map itself, over {activations.get('n_images')} images."
+        found.append(Definition("change by noise", meaning, "Σ |a(noisy) − a(clean)| / Σ |a(clean)|"))
+    return found
 
 
-def unit_definitions(study: dict) -> list[Definition]:
+def units(study: dict) -> list[Definition]:
+    """Dissection, complexity, ablation."""
     found = []
     dissection, complexity, ablation = (study.get(key) or {} for key in ("dissection", "complexity", "ablation"))
     if study.get("concepts"):
-        found.append(
-            Definition(
-                "what a unit stands for",
-                f"The concept of largest IoU between its label and the places where the unit is among its strongest {100 * dissection.get('quantile', 0.005):g} % of "
-                f"activations (map enlarged bilinearly to the size of the labels), summed over all images; no concept below {dissection.get('iou', 0.04):g}.",
-                "IoU = |active ∩ label| / |active ∪ label|",
-            )
+        meaning = (
+            f"The concept of largest IoU between its label and the places where the unit is among its strongest "
+            f"{100 * dissection.get('quantile', 0.005):g} % of activations (map enlarged bilinearly to the size of the labels), counted over all "
+            f"images; active places count on images that carry the concept's category; no concept below {dissection.get('iou', 0.04):g}."
         )
-        found.append(Definition("concepts per unit", f"Number of concepts that a unit overlaps with an IoU of at least {complexity.get('iou', 0.01):g}."))
+        found.append(Definition("what a unit stands for", meaning, "IoU = |active ∩ label| / |active ∪ label|"))
+        meaning = f"Number of concepts that a unit overlaps with an IoU of at least {complexity.get('iou', 0.01):g}."
+        found.append(Definition("concepts per unit", meaning))
     if ablation.get("stimulus"):
-        n = ablation.get("n_images")
-        found.append(
-            Definition(
-                "shape and texture score of a unit",
-                f"Of {n} cue-conflict images, how many that were decided by shape, and by texture, are decided otherwise once the unit's map is set to zero.",
-                "rate = score / decisions by that cue",
-            )
+        meaning = (
+            f"Of {ablation.get('n_images')} cue-conflict images, how many that were decided by shape, and by texture, are decided otherwise "
+            "once the unit's map is set to zero."
         )
+        found.append(Definition("shape and texture score of a unit", meaning, "rate = score / decisions by that cue"))
     return found
 
 
@@ -114,7 +123,7 @@ def describe_training(study: dict, model: str) -> str:
         return "weights as they were given"
     recipe = (study.get("training") or {}).get(spec["train"]["recipe"], {})
     attack = recipe.get("attack")
-    how = (
-        f"against {attack['steps']}-step {str(attack['norm']).upper()} attacks of size {attack['eps']:g}" if attack else "on unchanged images"
-    )
+    how = "on unchanged images"
+    if attack:
+        how = f"against {attack['steps']}-step {str(attack['norm']).upper()} attacks of size {attack['eps']:g}"
     return f"{recipe.get('epochs')} epochs of {spec['train']['source']}, {how}"

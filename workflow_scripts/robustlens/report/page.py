@@ -46,12 +46,18 @@ def write_page(page: Path, results: Results, claims: pd.DataFrame, wording: pd.D
         failing=[claim for claim in shown if claim["failing"]],
         definitions=methods.definitions(results),
         versions=methods.versions(),
-        models=[{**card, "how": methods.describe_training(results.study, card["model"])} for card in cards],
+        models=[{**card, "how": methods.describe_training(results.study, card["model"])} for card in in_order(cards, results)],
         number=number,
         share=share,
     )
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text, encoding="utf-8")
+
+
+def in_order(cards: list[dict], results: Results) -> list[dict]:
+    """The cards in the order of the config."""
+    names = list(results.study.get("models") or {})
+    return sorted(cards, key=lambda card: names.index(card["model"]) if card["model"] in names else len(names))
 
 
 # ------------------------------------------------------------------------------------------------------------------- numbers
@@ -65,7 +71,7 @@ def number(value: object) -> str:
 
 def share(value: object) -> str:
     """A share as per cent with one decimal."""
-    return "–" if value is None or pd.isna(value) else f"{100 * value:.1f} %"
+    return "–" if value is None or pd.isna(value) else f"{100 * value:.1f}\u00a0%"
 
 
 # -------------------------------------------------------------------------------------------------------------------- claims
@@ -81,13 +87,33 @@ def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, results: Results) 
         groups.append(
             {
                 **claim._asdict(),
-                "rows": [{**row, "pair": display(str(row["architecture"]))} for row in rows.to_dict("records")],
+                "rows": rows.to_dict("records"),
+                "statistics": statistics(rows),
                 "counts": counts or {"not measured": 0},
-                "failing": [row for row in rows.to_dict("records") if row["verdict"] in ("contradicted", "undecided")],
+                "failing": {
+                    verdict: statistics(rows[rows["verdict"] == verdict]) for verdict in ("contradicted", "undecided") if verdict in counts
+                },
                 "note": claim.embedded_note if results.is_embedded() else "",
             }
         )
     return groups
+
+
+def statistics(rows: pd.DataFrame) -> list[dict]:
+    """The rows of a claim by statistic, each with its numbers as strings of equally many decimals."""
+    return [
+        {"name": name.replace(">=", "≥"), "rows": [printed(row) for row in group.to_dict("records")]}
+        for name, group in rows.groupby("statistic", sort=False)
+    ]
+
+
+def printed(row: dict) -> dict:
+    """A row of claims.csv with its numbers as strings: three decimals below 2, three digits above."""
+    numbers = {key: float(row[key]) for key in ("standard", "robust", "difference", "low", "high")}
+    largest = max((abs(value) for value in numbers.values() if not pd.isna(value)), default=0)
+    decimals = 3 if largest < 2 else 2 if largest < 10 else 1 if largest < 1000 else 0
+    text = {key: "–" if pd.isna(value) else f"{value:,.{decimals}f}".replace("-", "−") for key, value in numbers.items()}
+    return {**row, **text, "pair": display(str(row["architecture"]))}
 
 
 def control_stimuli(results: Results) -> list[str]:
@@ -108,7 +134,16 @@ def control_rows(results: Results) -> list[dict]:
             continue
         truth = 1.0 if control["truth"] == "shape" else 0.0
         readings = [results.accuracy(control["model"], stimulus) for stimulus in control_stimuli(results)]
-        rows.append({"name": name, "truth": control["truth"], "should": truth, "bias": bias, "readings": readings, "right": abs(bias.value - truth) < 0.1})
+        rows.append(
+            {
+                "name": name,
+                "truth": control["truth"],
+                "should": truth,
+                "bias": bias,
+                "readings": readings,
+                "right": abs(bias.value - truth) < 0.1,
+            }
+        )
     return rows
 
 
@@ -136,7 +171,10 @@ def table_context(name: str, results: Results) -> dict:
     """A table as strings, cut at MOST_ROWS."""
     table = results.tables[name]
     numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table]
-    rows = [[number(cell) if is_number else str(cell) for cell, is_number in zip(row, numeric, strict=True)] for row in table.head(MOST_ROWS).itertuples(index=False)]
+    rows = [
+        [number(cell) if is_number else str(cell) for cell, is_number in zip(row, numeric, strict=True)]
+        for row in table.head(MOST_ROWS).itertuples(index=False)
+    ]
     return {"name": name, "columns": list(zip(table.columns, numeric, strict=True)), "rows": rows, "n": len(table)}
 
 
@@ -170,5 +208,3 @@ def inline_svg(text: str, name: str, alt: str) -> Markup:
     style = f"--natural: {float(width.group(1)) * 4 / 3:.0f}px" if width else ""
     label = Markup('<svg role="img" aria-label="{}" style="{}"').format(alt, style)
     return Markup(text.replace("<svg", label, 1).strip())
-
-

@@ -15,7 +15,7 @@ COLUMNS = {
     "shape_bias": ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"],
     "total_variation": ["model", "layer", "statistic", "n_units", "mean", "low", "high"],
     "dissection": ["model", "layer", "category", "n_units", "share"],
-    "dissection_units": ["model", "layer", "unit", "name", "category", "iou"],
+    "dissection_units": ["concept_set", "model", "layer", "unit", "name", "category", "iou"],
     "concept_shift": ["concept_set", "pair", "name", "category", "standard", "robust", "difference"],
     "complexity": ["model", "layer", "threshold", "n_units", "mean", "low", "high"],
     "ablation": ["model", "layer", "category", "n_units", "shape_score", "texture_score", "shape_rate", "texture_rate"],
@@ -109,6 +109,11 @@ class Results:
         classes = self.study.get("classes")
         return 1 / len(classes) if isinstance(classes, list) and classes else None
 
+    def complexity_threshold(self) -> float:
+        """The IoU threshold of the study, or the nearest to it that was measured."""
+        wanted = (self.study.get("complexity") or {}).get("iou", 0.01)
+        return min(self.table("complexity")["threshold"].unique(), key=lambda threshold: abs(threshold - wanted), default=wanted)
+
     def accuracy(self, model: str, stimulus: str | None) -> Reading | None:
         rows = self.table("accuracy")
         return _reading(rows[(rows["model"] == model) & (rows["stimulus"] == stimulus)], "top1", "n_images")
@@ -121,6 +126,11 @@ class Results:
         """Mean total variation of the filters of the first convolution: the model's first row of that statistic."""
         rows = self.table("total_variation")
         return _reading(rows[(rows["model"] == model) & (rows["statistic"] == statistic)], "mean", "n_units")
+
+
+def layers_of(table: pd.DataFrame, panel: Panel) -> list[str]:
+    """The layers of a panel's models, in the order of the table, which is the order of depth."""
+    return list(table[table["model"].isin(panel.members.values())]["layer"].unique())
 
 
 def _reading(rows: pd.DataFrame, value: str, n: str) -> Reading | None:

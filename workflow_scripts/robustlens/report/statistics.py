@@ -90,12 +90,12 @@ def compare(standard, robust, n: int | tuple[int, int], count: int, *key: object
 def verdict(low: float, high: float, expected: int, margin: float = 0.0) -> str:
     """What an interval of a difference says of a claim that it is positive (``expected`` 1) or negative (-1).
 
-    ``margin`` > 0 turns the claim into "not above it by more than the margin" in the expected direction: supported where the whole
-    interval is within the margin or on the expected side, contradicted where it is wholly beyond the margin on the other side.
+    Supported where the whole interval is on the expected side of 0, contradicted where it is wholly on the other, undecided where
+    it holds 0. A ``margin`` > 0 claims less, "on par or on the expected side": the bound moves from 0 by the margin to the other side.
     """
     if not (np.isfinite(low) and np.isfinite(high)):
         return "not measured"
     low, high = (low, high) if expected > 0 else (-high, -low)
-    if low > -margin and (low > 0 or margin > 0):
+    if low > -margin:
         return "supported"
     return "contradicted" if high < -margin else "undecided"

@@ -29,7 +29,7 @@ def square(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Five-pointed, one tip up, tips at 1.05, notches at .40: inside at least four of the five half-planes of the pentagon between the notches."""
+    """Five tips at 1.05, one of them up, notches at .40: inside at least four of the five half-planes of the notches' pentagon."""
     highest, *others = _half_planes(u, -v, 5)
     second = np.full_like(highest, -np.inf)
     for position in others:

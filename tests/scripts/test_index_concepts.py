@@ -1,0 +1,30 @@
+"""Shards of a concept set's images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from index_concepts import main
+from robustlens.images import read_shard, write_manifest
+
+
+@pytest.fixture
+def manifest(broden, tmp_path):
+    names = [f"concepts-scenes-{i:06d}.png" for i in range(24)]
+    rows = pd.DataFrame({"image_id": names, "label": -1, "shape": -1, "texture": -1, "path": names})
+    write_manifest(tmp_path / "manifest.parquet", rows)
+    return str(tmp_path / "manifest.parquet")
+
+
+def test_images_are_read_in_place(broden, manifest, tmp_path):
+    main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=1, images_per_shard=20, geometry=None)
+    shard = read_shard(tmp_path / "shard.parquet")
+    assert len(shard) == 4 and shard.pixels().shape == (4, 48, 48, 3)
+    assert np.array_equal(shard.pixels(0, 1)[0], np.asarray(Image.open(broden / "images" / "concepts-scenes-000020.png")))
+
+
+def test_images_are_read_with_a_geometry(broden, manifest, tmp_path):
+    geometry = {"resize": 32, "crop": 24}
+    main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=0, images_per_shard=20, geometry=geometry)
+    assert read_shard(tmp_path / "shard.parquet").pixels(0, 2).shape == (2, 24, 24, 3)

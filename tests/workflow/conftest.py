@@ -1,0 +1,31 @@
+"""The tiny study, built once for all tests, and fresh copies of the workflow."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runs import REPOSITORY, snakemake
+
+SOURCES = ("Snakefile", "config.yaml", "rules", "workflow_scripts", "schemas", "envs", "profiles", "resources", "studies")
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory) -> Path:
+    """The folder of the tiny study, finished."""
+    folder = tmp_path_factory.mktemp("tiny")
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture
+def clone(tmp_path) -> Path:
+    """A fresh copy of the workflow's files, all newer than any result."""
+    for name in SOURCES:
+        source, target = REPOSITORY / name, tmp_path / "clone" / name
+        if source.is_dir():
+            shutil.copytree(source, target, copy_function=shutil.copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(source, target)
+    return tmp_path / "clone"
