@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
 
+from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
 from robustlens.errors import InputError
 from robustlens.study import check_schema, check_study
@@ -88,6 +89,11 @@ def code(script, *modules):
     return code_digest(script, *modules)
 
 
+def code_of_table(name):
+    """The same for a table that ships in resources/."""
+    return file_sha256(f"{workflow.basedir}/resources/{name}")[:16]
+
+
 def shard_number(wildcards):
     return int(wildcards.shard)
 
@@ -128,12 +134,25 @@ def model_spec(wildcards):
     return config["models"][wildcards.model]
 
 
+def network_spec(wildcards):
+    """What a model's weights depend on; which layers are studied and how the report calls it is not its affair."""
+    return {key: value for key, value in model_spec(wildcards).items() if key not in ("layers", "label", "train")}
+
+
+def training_source(wildcards):
+    return model_spec(wildcards)["train"]["source"]
+
+
+def layers_of(wildcards):
+    return model_spec(wildcards)["layers"]
+
+
 def training_recipe(wildcards):
     return config["training"][model_spec(wildcards)["train"]["recipe"]]
 
 
 def training_shards(wildcards):
-    return stimulus_shards(model_spec(wildcards)["train"]["source"])
+    return stimulus_shards(training_source(wildcards))
 
 
 def training_code(wildcards):

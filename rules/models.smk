@@ -24,7 +24,8 @@ rule train_model:
         device=MACHINE["device"],
     params:
         model="{model}",
-        spec=model_spec,
+        spec=network_spec,
+        source=training_source,
         recipe=training_recipe,
         seed=SEED,
         code=training_code,
@@ -51,7 +52,7 @@ rule import_model:
         "../envs/robustlens.yaml"
     params:
         model="{model}",
-        spec=model_spec,
+        spec=network_spec,
         code=import_code,
     script:
         "../workflow_scripts/import_model.py"

@@ -24,6 +24,7 @@ PICTURES = [
     for name in PREDICTED
     for model in (SHOWN_MODELS if name in config["attacks"] else [None])
 ]
+DUMPED = stimulus_shards("clean", config["activations"]["n_images"]) if NOISE else []
 
 
 rule tabulate_behaviour:
@@ -131,7 +132,7 @@ rule draw_figures:
         smoothness=NEURONS["smoothness"],
         weights=expand("results/models/{model}/weights.safetensors", model=config["models"]),
         top_images=NEURONS["top_images"],
-        shards=PICTURES,
+        shards=[*PICTURES, *DUMPED[1:]],
         concept_shards=[shard for name in config["concepts"] for shard in stimulus_shards(name, 1)],
     output:
         figures=directory("results/reports/figures"),
@@ -165,6 +166,6 @@ rule write_page:
         "../envs/robustlens.yaml"
     params:
         study=STUDY,
-        code=code("write_page.py"),
+        code=code("write_page.py") + code_of_table("claims.csv"),
     script:
         "../workflow_scripts/write_page.py"

@@ -51,6 +51,14 @@ def embedded_study() -> dict:
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
+def small_study() -> dict:
+    """The config that ships, cut down to one pair and its controls: quicker to draw."""
+    study = embedded_study()
+    study["pairs"] = {"alexnet": study["pairs"]["alexnet"]}
+    study["models"] = {name: spec for name, spec in study["models"].items() if name.startswith("alexnet")}
+    return study
+
+
 def single_study() -> dict:
     """A study of one imported network on photographs: no pairs, controls, concepts, conflict images, attacks or noise."""
     return {

@@ -7,9 +7,9 @@ from robustlens.models.registry import load_model
 from robustlens.neurons.ablation import ablate_units, sum_scores
 
 
-def main(weights: str, card: str, shards: list[str], units: str, *, n_images: int | None, device: str, batch_size: int):
+def main(weights: str, card: str, shards: list[str], units: str, *, layers: list[str], n_images: int | None, device: str, batch_size: int):
     """``n_images``: how many of the conflict images, in order, are decided again; None for all."""
-    model, tables, left = load_model(weights, card, device), [], n_images
+    model, tables, left = load_model(weights, card, device, layers), [], n_images
     for path in shards:
         shard = read_shard(path)
         if left is None or left > 0:

@@ -1,8 +1,8 @@
 """Adversarial images of one model: PGD on one shard of the clean images."""
 
 from robustlens.images import read_shard, write_shard
-from robustlens.inference import attack
 from robustlens.models.registry import load_model
+from robustlens.stimuli.adversarial import attack
 
 
 def main(weights: str, card: str, shard: str, adversarial: str, *, spec: dict, seed: int, device: str, batch_size: int):

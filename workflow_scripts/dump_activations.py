@@ -17,13 +17,14 @@ def main(
     activations: str,
     *,
     image_set: str,
+    layers: list[str],
     n_images: int | None,
     compression: str,
     device: str,
     batch_size: int,
 ):
     """``n_images``: how many images of the shard to dump, None for all of them."""
-    model, images = load_model(weights, card, device), read_shard(shard)
+    model, images = load_model(weights, card, device, layers), read_shard(shard)
     n_images = len(images) if n_images is None else min(n_images, len(images))
     attributes = {
         "model": model.card["model"],
@@ -40,9 +41,9 @@ def main(
                 break
             model(block)
             if writer is None:
-                layers = {name: tuple(maps.shape[1:]) for name, maps in outputs.items()}
+                shapes = {name: tuple(maps.shape[1:]) for name, maps in outputs.items()}
                 ids = images.rows["image_id"].iloc[:n_images].tolist()
-                writer = stack.enter_context(ActivationWriter(activations, ids, layers, attributes, compression))
+                writer = stack.enter_context(ActivationWriter(activations, ids, shapes, attributes, compression))
             for name, maps in outputs.items():
                 writer.write(name, rows.start, maps[: min(n, n_images - rows.start)].float().cpu().numpy())
 

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from robustlens.errors import InputError
 from robustlens.images import read_manifest, write_parquet
 from robustlens.manifest import check_exactly_once
 
@@ -13,6 +14,8 @@ def main(shards: list[str], manifests: list[str], predictions: str, *, sources: 
     expected = [read_manifest(path)["image_id"] for path in manifests]
     names = table["stimulus"].to_numpy(zero_copy_only=False)
     ids = table["image_id"].to_numpy(zero_copy_only=False)
+    if unknown := set(names) - set(sources):
+        raise InputError(predictions, f"the stimuli {', '.join(sources)}", f"{min(unknown)} too")
     for stimulus, number in sources.items():
         check_exactly_once(f"{predictions} [{stimulus}]", expected[number], ids[names == stimulus])
     write_parquet(predictions, table)

@@ -7,7 +7,7 @@ import pandas as pd
 from robustlens.checksum import file_sha256
 from robustlens.errors import InputError
 from robustlens.images import write_parquet
-from robustlens.models.registry import Classifier, build_network, read_checkpoint, save_model
+from robustlens.models.registry import build_network, read_checkpoint, save_model
 
 
 def main(weights: str, card: str, training: str, *, model: str, spec: dict):
@@ -18,12 +18,9 @@ def main(weights: str, card: str, training: str, *, model: str, spec: dict):
         network.load_state_dict(read_checkpoint(spec["weights"]))
     except RuntimeError as error:
         raise InputError(spec["weights"], f"the weights of {spec['architecture']}", " ".join(str(error).split())[:300]) from error
-    classifier = Classifier(network, spec["mean"], spec["std"], spec["layers"], {"model": model})
-    for layer in spec["layers"]:
-        classifier.layer(layer)
     description = {
         "model": model,
-        **{key: spec[key] for key in ("architecture", "arguments", "mean", "std", "layers", "label")},
+        **{key: spec[key] for key in ("architecture", "arguments", "mean", "std")},
         "python_path": spec.get("python_path"),
         "input": "[0,1] RGB",
         "training": None,

@@ -8,21 +8,30 @@ from robustlens.models.training import TrainingImages, initialise, train
 
 
 def main(
-    shards: list[str], weights: str, initial: str, card: str, training: str, *, model: str, spec: dict, recipe: dict, seed: int, device: str
+    shards: list[str],
+    weights: str,
+    initial: str,
+    card: str,
+    training: str,
+    *,
+    model: str,
+    spec: dict,
+    source: str,
+    recipe: dict,
+    seed: int,
+    device: str,
 ):
-    """``spec``: the model's entry in the config; ``recipe``: the training recipe that it names."""
+    """``spec``: what the config says of the network; ``source``: the name of the training images; ``recipe``: the training recipe."""
     images = TrainingImages([read_shard(path) for path in shards])
     network = initialise(lambda: build_network(f"models.{model}", spec["architecture"], spec["arguments"]), seed, model)
-    classifier = Classifier(network, spec["mean"], spec["std"], spec["layers"], {"model": model})
-    for layer in spec["layers"]:
-        classifier.layer(layer)
+    classifier = Classifier(network, spec["mean"], spec["std"], [], {"model": model})
     save_weights(Path(initial), network)
     history = train(classifier, images, recipe, seed=seed, model=model, device=checked_device(device))
     description = {
         "model": model,
-        **{key: spec[key] for key in ("architecture", "arguments", "mean", "std", "layers", "label")},
+        **{key: spec[key] for key in ("architecture", "arguments", "mean", "std")},
         "input": "[0,1] RGB",
-        "training": {"recipe": recipe, "source": spec["train"]["source"], "n_images": len(images), "seed": seed},
+        "training": {"recipe": recipe, "source": source, "n_images": len(images), "seed": seed},
         "source": "trained by this workflow",
     }
     save_model(Path(card).parent, network.cpu().eval(), description)

@@ -1,4 +1,4 @@
-"""Projected gradient descent on pixels in [0, 1], as study.md 1.2 and 2.3: ascend the loss, project to the ball, clip to [0, 1].
+"""Projected gradient descent on pixels in [0, 1], as in arXiv 2006.09373: ascend the loss, project to the ball, clip to [0, 1].
 
 L2 steps follow the gradient scaled to norm 1 per image, Linf steps its sign (Madry et al., arXiv 1706.06083). Nothing here
 draws random numbers of its own: a random start is handed in.

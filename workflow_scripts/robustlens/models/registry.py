@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -93,8 +94,8 @@ def save_weights(path: Path, network: nn.Module) -> None:
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
 
 
-def load_model(weights: str, card: str, device: str) -> Classifier:
-    """The classifier of a ``weights.safetensors`` and its ``card.json``, in evaluation mode on ``device``.
+def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ()) -> Classifier:
+    """The classifier of a ``weights.safetensors`` and its ``card.json``, in evaluation mode on ``device``; ``layers`` to be studied.
 
     Raises InputError for a weights file that is not the card's, and for a device that is not there.
     """
@@ -105,7 +106,7 @@ def load_model(weights: str, card: str, device: str) -> Classifier:
     where = f"models.{description['model']}"
     network = build_network(where, description["architecture"], description["arguments"], description.get("python_path"))
     load_weights(network, weights)
-    classifier = Classifier(network, description["mean"], description["std"], description["layers"], description)
+    classifier = Classifier(network, description["mean"], description["std"], list(layers), description)
     return classifier.eval().requires_grad_(False).to(checked_device(device), memory_format=torch.channels_last)
 
 

@@ -1,4 +1,4 @@
-"""What each hidden unit is worth: zero it, decide the images again, count the decisions that change (study.md 3.7a).
+"""What each hidden unit is worth: zero it, decide the images again, count the decisions that change (arXiv 2006.09373).
 
 The layers before the unit's are computed once for several units: at the layer the batch is repeated, each copy with another unit set
 to zero, and only the layers behind it see the larger batch. That is exact for a layer through which all information passes; one that

@@ -1,4 +1,4 @@
-"""How many concepts a unit responds to: the study's diversity score (study.md 3.6)."""
+"""How many concepts a unit responds to: the study's diversity score (arXiv 2006.09373)."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Network Dissection, exact: which labelled concept does each unit's strongest response cover (study.md 3.5, peers.md C1)?
+"""Network Dissection, exact: which labelled concept does each unit's strongest response cover (Bau et al., arXiv 1704.05796)?
 
 Two passes over the activations. The first finds each unit's threshold T, an order statistic of its stored float16 values. The
 second upsamples each map to the label maps, takes the pixels strictly above T as the unit's mask M, and counts

@@ -1,4 +1,4 @@
-"""How rough filters and activation maps are: total variation (study.md 3.3, 3.4), and how much of a map noise changes.
+"""How rough filters and activation maps are: total variation (arXiv 2006.09373), and how much of a map noise changes.
 
 Total variation here is anisotropic, as in the study's code: the sum of absolute vertical and horizontal first differences, not
 divided by the size. Compare it within a layer only.

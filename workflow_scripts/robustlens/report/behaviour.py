@@ -37,7 +37,7 @@ def conflicting(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame
 
 
 def both_correct(predictions: pd.DataFrame, pair: dict, original: str = "clean") -> pd.Index:
-    """Ids of the original images that both networks of a pair label correctly (the paper's ImageNet-CL, study.md 2.2)."""
+    """Ids of the original images that both networks of a pair label correctly (the paper's ImageNet-CL)."""
     clean = predictions[predictions["stimulus"] == original]
     correct = [clean["image_id"][(clean["model"] == pair[role]) & clean["correct"]] for role in ("standard", "robust")]
     return pd.Index(correct[0]).intersection(correct[1])
@@ -56,7 +56,7 @@ def accuracy_both_correct(predictions: pd.DataFrame, pairs: dict[str, dict]) -> 
 
 
 def shape_bias(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
-    """Shape and texture decisions on cue-conflict images (study.md 2.8): shares of all images; bias = shape / (shape + texture)."""
+    """Shape and texture decisions on cue-conflict images (arXiv 2006.09373): shares of all images; bias = shape / (shape + texture)."""
     rows = []
     for model, group in conflicting(predictions, stimulus).groupby("model", sort=False):
         shape, texture = (int((group["decision"] == group[cue]).sum()) for cue in ("shape", "texture"))

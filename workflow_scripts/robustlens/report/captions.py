@@ -69,10 +69,11 @@ def of_filters(inputs: Inputs) -> str:
 def of_variation(inputs: Inputs) -> str:
     rows = of_models(inputs.results, "total_variation")
     n = counts(rows[rows["statistic"] == "filter-unit-norm"]["n_units"])
-    return (
-        "Mean total variation of the filters of each convolution, every filter scaled to norm 1, with 95 % intervals; smaller is smoother. "
-        f"Grey strokes: the same networks before training. 1×1 kernels have none and are left out. n = {n} filters a point."
+    text = (
+        "Mean total variation of the filters of each convolution, every filter scaled to norm 1, with 95 % intervals; smaller is smoother."
     )
+    before = " Grey strokes: the same networks before training." if (rows["statistic"] == "filter-unit-norm-initial").any() else ""
+    return f"{text}{before} 1×1 kernels have none and are left out. n = {n} filters a point."
 
 
 def of_maps(inputs: Inputs) -> str:
@@ -112,7 +113,8 @@ def of_ablation(inputs: Inputs) -> str:
     return (
         "One point a layer and category of units: how many of the decisions by shape, and by texture, change when one such unit is set to "
         f"zero, mean over units; the larger the point, the more units (n = {n}). Both axes are stretched near zero. Above the diagonal, "
-        "units matter more for shape."
+        "units matter more for shape. Shares are of the decisions that the network makes by that cue; C12 counts changed decisions as they "
+        "are, so that a network which decides by texture more often also loses more of these."
     )
 
 

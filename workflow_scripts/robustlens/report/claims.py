@@ -1,4 +1,4 @@
-"""The claims C1 to C12 of the study (study.md 5) put to this run: S, R, difference with interval, n, verdict.
+"""The claims C1 to C12 of the study (arXiv 2006.09373) put to this run: S, R, difference with interval, n, verdict.
 
 A claim has one row an architecture and statistic. Differences of shares of images are bootstrapped over images, both networks on
 the same resample; statistics of units or filters over the units of each network, apart. Definitions: docs/methods.md.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from robustlens.report.behaviour import both_correct
+from robustlens.report.behaviour import both_correct, conflicting
 from robustlens.report.statistics import compare, interval, ratio, resampled, verdict, weighted_mean
 from robustlens.report.units import named_category, with_category
 
@@ -54,11 +54,18 @@ def judge(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def compared(statistic: str, standard, robust, n, expected: int, count: int, *key, margin: float = 0.0) -> tuple:
-    """One row of the table, of two statistics of resampling weights (see :func:`robustlens.report.statistics.compare`)."""
-    value_s, value_r, difference, low, high = compare(standard, robust, n, count, statistic, *key)
+def compared(statistic: str, standard, robust, n, expected: int, evidence: Evidence, *key, margin: float = 0.0) -> tuple:
+    """One row of the table, of two statistics of resampling weights (see :func:`robustlens.report.statistics.compare`).
+
+    A bootstrap of a handful of items knows no spread: below ``statistics.fewest`` images, units or filters nothing is decided.
+    """
+    fewest = evidence.study["statistics"]["fewest"]
+    value_s, value_r, difference, low, high = compare(standard, robust, n, evidence.count, statistic, *key)
     shown = str(n) if isinstance(n, int) else f"{n[0]}+{n[1]}"
-    return statistic, value_s, value_r, difference, low, high, shown, verdict(low, high, expected, margin)
+    answer = verdict(low, high, expected, margin)
+    if answer != "not measured" and min(n if isinstance(n, tuple) else (n,)) < fewest:
+        answer = "undecided"
+    return statistic, value_s, value_r, difference, low, high, shown, answer
 
 
 # ----------------------------------------------------------------------------------------------------------------- behaviour
@@ -81,7 +88,7 @@ def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subse
     standard, robust = paired_accuracy(evidence, pair, stimuli, subset)
     if len(standard):
         statistics = weighted_mean(standard), weighted_mean(robust)
-        yield compared(name, *statistics, len(standard), expected, evidence.count, architecture, margin=margin)
+        yield compared(name, *statistics, len(standard), expected, evidence, architecture, margin=margin)
 
 
 def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
@@ -95,16 +102,15 @@ def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tupl
 def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
     """C2: S decides by texture and R by shape. Supported only if the interval of S is below 1/2 and that of R above."""
     name = evidence.study["claims"]["cue_conflict"]
-    tables = [evidence.of("predictions", pair[role]) for role in ("standard", "robust")]
-    tables = [rows[(rows["stimulus"] == name) & (rows["shape"] != rows["texture"])].set_index("image_id") for rows in tables]
-    common = tables[0].index.intersection(tables[1].index)
+    tables = [conflicting(rows, name).set_index("image_id") for rows in of_pair(evidence, "predictions", pair)]
+    common = tables[0].index.intersection(tables[1].index).sort_values()
     if not len(common):
         return
     biases = []
     for rows in (table.loc[common] for table in tables):
         shape = (rows["decision"] == rows["shape"]).to_numpy(float)
         biases.append(ratio(shape, shape + (rows["decision"] == rows["texture"]).to_numpy(float)))
-    row = compared("shape bias", *biases, len(common), 1, evidence.count, architecture)
+    row = compared("shape bias", *biases, len(common), 1, evidence, architecture)
     (low_s, high_s), (low_r, high_r) = (
         interval(resampled(bias, len(common), evidence.count, architecture, role)) for role, bias in zip("sr", biases, strict=True)
     )
@@ -141,7 +147,7 @@ def unit_row(statistic: str, standard, robust, expected: int, evidence: Evidence
     values = [np.asarray(v, float)[np.isfinite(np.asarray(v, float))] for v in (standard, robust)]
     if all(len(v) for v in values):
         sizes = (len(values[0]), len(values[1]))
-        yield compared(statistic, *(weighted_mean(v) for v in values), sizes, expected, evidence.count, architecture)
+        yield compared(statistic, *(weighted_mean(v) for v in values), sizes, expected, evidence, architecture)
 
 
 def of_pair(evidence: Evidence, table: str, pair: dict) -> list[pd.DataFrame]:
@@ -212,7 +218,7 @@ def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         for rows in tables:
             rows = rows[(rows["iou"] >= cut) & (rows["category"] == "object")]
             concepts = evidence.concepts[evidence.concepts["concept_set"].isin(rows["concept_set"].unique())]
-            values.append(rows["name"].map(concepts.drop_duplicates("name").set_index("name")["perimetric_complexity"]))
+            values.append(rows["concept"].map(concepts.set_index("number")["perimetric_complexity"]))
         yield from unit_row(f"perimetric complexity of detected objects{suffix}", *values, -1, evidence, architecture)
 
 
@@ -231,7 +237,7 @@ def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[t
 def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
     """C11: R's units respond to fewer distinct concepts; also among detecting units alone, since R may have fewer of those."""
     cut = evidence.study["complexity"]["iou"]
-    for suffix, units in _sets(evidence, pair):
+    for suffix, units in _sets(evidence, pair) if len(evidence.complexity) else ():
         counts = [rows[np.isclose(rows["threshold"], cut)] for rows in of_pair(evidence, "complexity", pair)]
         counts = [rows[rows["concept_set"] == table["concept_set"].iloc[0]] for rows, table in zip(counts, units, strict=True)]
         values = [rows["n_concepts"] for rows in counts]
@@ -243,9 +249,10 @@ def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterato
 def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
     """C12: texture-labelled units matter for shape decisions too, and R's are generalists.
 
-    The texture share, texture score / (shape score + texture score) summed over texture-labelled units, is about 2/3 in S and
-    1/2 in R in the paper. The shape rate is the mean share of shape decisions that zeroing such a unit changes; supported if
-    the intervals of both networks are above 0.
+    The texture share is texture score / (shape score + texture score), summed over texture-labelled units: larger in S than in R if R's
+    are generalists. By counts it also reflects how many decisions of each kind a network makes at all; by rates (scores over the
+    network's decisions of that kind) it does not. The shape rate is the mean share of shape decisions that zeroing such a unit
+    changes: supported if the intervals of both networks are above 0.
     """
     scores, units = of_pair(evidence, "ablation", pair), _first_set(evidence.units)
     if not (len(units) and all(len(rows) for rows in scores)):
@@ -255,13 +262,17 @@ def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple
     if not all(len(rows) for rows in texture):
         return
     sizes = (len(texture[0]), len(texture[1]))
-    columns = [[rows[name].to_numpy(float) for name in ("shape_score", "texture_score")] for rows in texture]
-    shares = [ratio(t, s + t) for s, t in columns]
-    yield compared("texture share of changed decisions, texture units", *shares, sizes, -1, evidence.count, architecture)
-    rates = [(rows["shape_score"] / rows["n_shape"].where(rows["n_shape"] > 0)).to_numpy(float) for rows in texture]
+    counts = [[rows[f"{cue}_score"].to_numpy(float) for cue in ("shape", "texture")] for rows in texture]
+    totals = [[rows[f"n_{cue}"].iloc[0] or np.nan for cue in ("shape", "texture")] for rows in texture]
+    rates = [[count / total for count, total in zip(*of_network, strict=True)] for of_network in zip(counts, totals, strict=True)]
+    for unit, columns in (("counts", counts), ("rates", rates)):
+        shares = [ratio(t, s + t) for s, t in columns]
+        statistic = f"texture share of changed decisions, texture units, {unit}"
+        yield compared(statistic, *shares, sizes, -1, evidence, architecture)
+    rates = [shape for shape, _ in rates]
     for row in unit_row("shape decisions changed by a texture unit (share)", *rates, -1, evidence, architecture):
         lows = [interval(resampled(weighted_mean(v), len(v), evidence.count, architecture, i))[0] for i, v in enumerate(rates)]
-        yield (*row[:-1], "supported" if min(lows) > 0 else "undecided")
+        yield (*row[:-1], "supported" if min(lows) > 0 and min(sizes) >= evidence.study["statistics"]["fewest"] else "undecided")
 
 
 MEASURES = {

@@ -19,7 +19,7 @@ from robustlens.report.results import Panel, Results
 
 INK, MUTED, GRID, FAINT = "#1b1f24", "#56606b", "#dde1e6", "#c9ced4"  # the page redraws these four in its own colours
 ON_LIGHT, ON_DARK = "#16181b", "#fefefe"  # text inside coloured areas: the same in light and dark
-COLOURS = {"standard": "#0072b2", "robust": "#d55e00", "single": "#6a4c93", "initial": "#7d8791", "control": "#7d8791"}
+COLOURS = {"standard": "#0072b2", "robust": "#c25100", "single": "#6a4c93", "initial": "#7d8791", "control": "#7d8791"}
 MARKERS = {"standard": "o", "robust": "D", "single": "s", "initial": "|", "control": "s"}
 ROLES = {"standard": "S, standard", "robust": "R, robust", "single": "network", "initial": "before training"}
 CATEGORIES = {
@@ -61,7 +61,6 @@ STYLE = {
     "savefig.facecolor": "none",
     "svg.fonttype": "none",
     "svg.hashsalt": "robustlens",
-    "pdf.fonttype": 42,
 }
 
 
@@ -84,7 +83,8 @@ def styled(draw: Callable) -> Callable:
 def save_figure(figure: Figure, stem: Path) -> list[str]:
     """Write ``<stem>.svg`` and ``<stem>.pdf``, equal bytes for equal figures; returns the two file names."""
     figure.draw_without_rendering()
-    figure.draw_without_rendering()  # axes of equal aspect settle in the second pass
+    if any(axis.get_aspect() != "auto" for axis in figure.axes):
+        figure.draw_without_rendering()  # axes of a fixed shape settle in the second pass
     figure.set_layout_engine("none")  # the layout is found: not once more for each file
     figure.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None, "Creator": None})
     figure.savefig(stem.with_name(f"{stem.name}.pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})

@@ -170,19 +170,15 @@ def draw_training(results: Results) -> Figure:
         upper, lower = axes[:, column]
         members = list(panels[column].members.items()) if column < len(panels) else [("control", m) for m in controls.values()]
         upper.set_title(panels[column].label if column < len(panels) else "controls")
+        names = {control: name for name, control in controls.items()}
         for number, (role, model) in enumerate(members):
             rows = table[table["model"] == model]
-            line = {
-                "color": COLOURS[role],
-                "marker": MARKERS[role],
-                "markersize": 3.5,
-                "linestyle": "--" if role == "control" and number else "-",
-            }
+            line = {"color": COLOURS[role], "marker": MARKERS[role], "markersize": 3.5}
+            line |= {"linestyle": ("-", "--", ":")[number % 3], "label": names[model]} if role == "control" else {}
             upper.plot(rows["epoch"], rows["accuracy"], **line)
             lower.plot(rows["epoch"], rows["loss"], **line)
-            if role == "control":
-                names = [name for name, of in controls.items() if of == model]
-                upper.annotate(names[0], (rows["epoch"].iloc[-1], 0.06 + 0.12 * number), ha="right", fontsize=7, color=MUTED)
+        if column == len(panels):
+            upper.legend(fontsize=7, loc="lower right", handlelength=2.6)
         upper.set_ylim(0, 1.03)
         percent_axis(upper.yaxis)
         lower.set_xlabel("epoch")

@@ -15,7 +15,7 @@ from robustlens.report.results import GROUPS, Results, stimulus_label
 TILE = 96  # px a side at most: larger photographs are scaled down for the sheet
 GAIN = 5  # of the adversarial difference
 SHEET_IMAGES = 4
-BAND_COLUMNS = 9
+BAND_COLUMNS, FEWEST_COLUMNS = 9, 6  # of pictures side by side; fewer would be shown too large
 MOST_FILTERS = 64
 UNITS, UNIT_IMAGES = 3, 7  # of each model of a pair, and images of each
 Tiles = list[list[np.ndarray | None]]
@@ -99,7 +99,7 @@ def draw_stimuli(results: Results, pictures: Pictures) -> Figure:
         raise LeftOut("no stimulus was written")
     bands = pack(columns)
     n_images = len(columns[0].tiles)
-    width = max(map(len, bands))
+    width = max(FEWEST_COLUMNS, *map(len, bands))
     figure = Figure(figsize=(WIDTH, len(bands) * (n_images * WIDTH / width + 0.5)), layout="constrained")
     axes = figure.subplots(len(bands), 1, squeeze=False)[:, 0]
     line = 0.125 * width / WIDTH  # height of a line of text, in tiles
@@ -117,7 +117,7 @@ def draw_stimuli(results: Results, pictures: Pictures) -> Figure:
 
 
 def stimulus_columns(results: Results, pictures: Pictures) -> list[Column]:
-    """The conditions by what they keep, at most a band of each kind; attacks on the S and the R model of the first pair with their difference."""
+    """The conditions by what they keep, at most a band of each kind; attacks on S and on R of the first pair, with their change."""
     named = [*(results.study.get("sources") or {}), *(results.study.get("stimuli") or {})]
     known = [name for name in named if name in pictures.stimuli]
     unchanged = [name for name in known if results.group(name) == "unchanged" and name != results.conflict()]

@@ -26,7 +26,7 @@ from robustlens.report.results import GROUPS, Reading, Results, stimulus_label
 def answer(results: Results, claims: pd.DataFrame) -> list[str]:
     """The paragraph at the top: the question answered from the numbers."""
     if not results.pairs():
-        what = "It compares no standard with a robust network, so the question stays open here"
+        what = "This study compares no standard with a robust network, so the question stays open here"
         return [f"{what}; what single networks show is below.", *single_accuracy(results, "unchanged")]
     found = [answer_bias(results), answer_attack(results), answer_stimuli(results), answer_filters(results)]
     return [sentence(text) for text in [*found, tally(claims)] if text]

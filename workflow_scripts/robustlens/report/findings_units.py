@@ -37,11 +37,11 @@ def find_filters(results: Results) -> list[str]:
     deeper = layer_statuses(results, results.table("total_variation").query("statistic == 'filter-unit-norm'"), skip=1)
     if deeper:
         counts = [
-            f"{deeper.count(status)} {words}"
-            for status, words in ((LOWER, "smoother"), (HIGHER, "rougher"), (ALIKE, "without clear difference"))
+            f"{words} in {deeper.count(status)}"
+            for status, words in ((LOWER, "smoother"), (HIGHER, "rougher"), (ALIKE, "not clearly different"))
             if status in deeper
         ]
-        found.append(f"of the {len(deeper)} later convolutions of all pairs R is in {joined(counts)}")
+        found.append(f"of the {len(deeper)} later convolutions of all pairs, those of R are {joined(counts)}")
     return [sentence(text) for text in found if text] + single_filters(results)
 
 
@@ -74,9 +74,10 @@ def find_noise(results: Results) -> list[str]:
     if not first.rows:
         return []
     statuses = layer_statuses(results, table)
+    smaller, larger = statuses.count(LOWER), statuses.count(HIGHER)
     return [
         sentence(f"noise changes the first layer of S by {first.span(1)} and that of R by {first.span(2)}"),
-        f"The change is smaller in R in {statuses.count(LOWER)} and larger in {statuses.count(HIGHER)} of {len(statuses)} layers of all pairs.",
+        f"The change is smaller in R in {smaller} and larger in {larger} of {len(statuses)} layers of all pairs.",
     ]
 
 

@@ -27,8 +27,8 @@ def statistics(study: dict) -> list[Definition]:
     """Accuracy, intervals, verdicts."""
     settings = study.get("statistics") or {}
     bootstrap = (
-        f"Percentile bootstrap with {settings.get('resamples', 'a set number of')} resamples: over images, the same for S and R, for shares "
-        "of images; over units or filters, apart for S and R, for the rest."
+        f"Percentile bootstrap with {settings.get('resamples', 'a set number of')} resamples: over images, the same for S and R, for "
+        "shares of images; over units or filters, apart for S and R, for the rest."
     )
     verdict = (
         "Supported where the whole interval of R − S lies on the side that the claim says, contradicted where it lies wholly on the other, "
@@ -55,8 +55,9 @@ def stimuli(results: Results) -> list[Definition]:
     for name, spec in (study.get("attacks") or {}).items():
         start = " from a random start" if spec.get("random_start") else ""
         meaning = (
-            f"Projected gradient ascent of the loss with the network's own gradients: {spec.get('steps')} steps of {spec.get('step')}{start}, "
-            f"kept within an {str(spec.get('norm', '')).upper()} distance of {spec.get('eps')} of the image; pixels on [0, 1]."
+            f"Projected gradient ascent of the loss with the network's own gradients: {spec.get('steps')} steps of "
+            f"{spec.get('step')}{start}, kept within an {str(spec.get('norm', '')).upper()} distance of {spec.get('eps')} of the "
+            "image; pixels on [0, 1]."
         )
         found.append(Definition(f"attack {name}", meaning, "x ← project(x + step · g / ‖g‖)"))
     if results.conflict():
@@ -70,8 +71,8 @@ def stimuli(results: Results) -> list[Definition]:
 def total_variation(study: dict) -> list[Definition]:
     """Roughness of filters and maps, and what noise changes."""
     meaning = (
-        "Sum of the absolute differences of vertical and horizontal neighbours, over all input channels; filters are compared after scaling "
-        "each to norm 1, since a larger filter is not a rougher one."
+        "Sum of the absolute differences of vertical and horizontal neighbours, over all input channels; filters are compared after "
+        "scaling each to norm 1, since a larger filter is not a rougher one."
     )
     formula = "Σ |w[c, y + 1, x] − w[c, y, x]| + |w[c, y, x + 1] − w[c, y, x]|"
     found = [Definition("total variation of a filter or map", meaning, formula)]
@@ -90,16 +91,17 @@ def units(study: dict) -> list[Definition]:
     if study.get("concepts"):
         meaning = (
             f"The concept of largest IoU between its label and the places where the unit is among its strongest "
-            f"{100 * dissection.get('quantile', 0.005):g} % of activations (map enlarged bilinearly to the size of the labels), counted over all "
-            f"images; active places count on images that carry the concept's category; no concept below {dissection.get('iou', 0.04):g}."
+            f"{100 * dissection.get('quantile', 0.005):g} % of activations (map enlarged bilinearly to the size of the labels), counted "
+            f"over all images; active places count on images that carry the concept's category; no concept "
+            f"below {dissection.get('iou', 0.04):g}."
         )
         found.append(Definition("what a unit stands for", meaning, "IoU = |active ∩ label| / |active ∪ label|"))
         meaning = f"Number of concepts that a unit overlaps with an IoU of at least {complexity.get('iou', 0.01):g}."
         found.append(Definition("concepts per unit", meaning))
     if ablation.get("stimulus"):
         meaning = (
-            f"Of {ablation.get('n_images')} cue-conflict images, how many that were decided by shape, and by texture, are decided otherwise "
-            "once the unit's map is set to zero."
+            f"Of {ablation.get('n_images')} cue-conflict images, how many that were decided by shape, and by texture, are decided "
+            "otherwise once the unit's map is set to zero."
         )
         found.append(Definition("shape and texture score of a unit", meaning, "rate = score / decisions by that cue"))
     return found
@@ -120,7 +122,7 @@ def describe_training(study: dict, model: str) -> str:
     """How a model came about, in one line."""
     spec = (study.get("models") or {}).get(model, {})
     if "train" not in spec:
-        return "weights as they were given"
+        return f"weights as they were given ({spec['label']})" if spec.get("label") else "weights as they were given"
     recipe = (study.get("training") or {}).get(spec["train"]["recipe"], {})
     attack = recipe.get("attack")
     how = "on unchanged images"

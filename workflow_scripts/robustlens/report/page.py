@@ -193,12 +193,12 @@ def read_gallery(folder: Path) -> dict:
 
 
 def inline_svg(text: str, name: str, alt: str) -> Markup:
-    """An SVG file as an element of a page: ids made unique, text in the page's font, line colours those of light or dark."""
+    """An SVG file as an element of a page: ids unique or gone, text in the page's font, line colours those of light or dark."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
-    text = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{name}-\2"', text)
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", text)
+    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", text)
     for colour, variable in INKS.items():
         text = text.replace(colour, f"var(--figure-{variable})")

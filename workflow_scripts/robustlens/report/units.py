@@ -21,7 +21,7 @@ def read_tables(paths: list[str], columns: list[str] | None = None) -> pd.DataFr
 def total_variation(filters: pd.DataFrame, smoothness: pd.DataFrame, count: int) -> pd.DataFrame:
     """Mean over units, with bootstrap interval over units, of each smoothness statistic by layer."""
     rows = []
-    for (model, layer, weights), group in filters.groupby(["model", "layer", "weights"], sort=False):
+    for (model, layer, weights), group in filters.groupby(["model", "layer", "weights"], sort=False) if len(filters) else ():
         if group["kernel_height"].iloc[0] * group["kernel_width"].iloc[0] == 1:
             continue  # a 1x1 kernel has no neighbours: its total variation is 0 by definition
         names = {"filter-unit-norm-initial": "total_variation_unit_norm"}

@@ -1,0 +1,150 @@
+"""Scores of units: a network in which one unit alone carries one class, and the naive way as a second opinion."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from robustlens.errors import InputError
+from robustlens.neurons.ablation import COPIES, ablate_units, changed_decisions, sum_scores
+from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
+
+COLUMNS = ["model", "layer", "unit", "n_images", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed"]
+RED, GREEN, BLUE = 0, 1, 2
+
+
+def test_scores_on_paper(tmp_path):
+    """Unit k is channel k and carries class k alone: it matters where its class is the strongest, and nowhere else."""
+    pixels = coloured([(200, 100, 0), (200, 100, 0), (0, 100, 200), (50, 60, 200), (100, 200, 0)])
+    rows = image_rows(5, shape=[RED, RED, BLUE, RED, BLUE], texture=[GREEN, BLUE, GREEN, BLUE, RED])
+    # decisions: red = shape, red = shape, blue = shape, blue = texture, green = neither
+    table = ablate_units(classifier(Channels(), ["maps"]), make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=2)
+    assert table.columns.tolist() == COLUMNS
+    assert table.to_numpy().tolist() == [
+        ["net", "maps", RED, 5, 3, 1, 2, 0, 2],
+        ["net", "maps", GREEN, 5, 3, 1, 0, 0, 1],
+        ["net", "maps", BLUE, 5, 3, 1, 1, 1, 2],
+    ]
+    assert {str(dtype) for dtype in table.dtypes[2:]} == {"int32"}
+
+
+def test_images_whose_cues_agree_or_are_unknown_are_left_out(tmp_path):
+    pixels = coloured([(200, 100, 0)] * 4)
+    rows = image_rows(4, shape=[RED, RED, RED, -1], texture=[GREEN, RED, -1, RED])
+    table = ablate_units(classifier(Channels(), ["maps"]), make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=10)
+    assert table.to_numpy()[0].tolist() == ["net", "maps", RED, 1, 1, 0, 1, 0, 1]
+
+
+def test_only_the_first_images(tmp_path):
+    pixels = coloured([(200, 100, 0)] * 60)
+    shard = make_shard(tmp_path / "s.parquet", pixels, image_rows(60, shape=RED, texture=GREEN))
+    for n_images, counted in ((None, 60), (57, 57), (3, 3), (99, 60)):
+        table = ablate_units(classifier(Channels(), ["maps"]), shard, batch_size=10, n_images=n_images)
+        assert table["n_images"].unique().tolist() == [counted]
+        assert table["shape_score"].tolist() == [counted, 0, 0]
+
+
+# ---------------------------------------------------------------------------------------------------------------- the naive way
+def naive(model, layer, images):
+    """bool [n_units, n_images]: one unit after the other is zeroed in the whole batch."""
+    intact = model(images).argmax(1)
+    units, changed = [None], []
+
+    def zero(module, inputs, output):
+        units[0] = output.shape[1]
+        output = output.clone()
+        output[:, len(changed)] = 0
+        return output
+
+    handle = model.layer(layer).register_forward_hook(zero)
+    while units[0] is None or len(changed) < units[0]:
+        changed.append((model(images).argmax(1) != intact).numpy())
+    handle.remove()
+    return np.stack(changed)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layers", "units"),
+    [
+        ("alexnet", ["conv1", "conv2", "conv5"], [10, 20, 20]),
+        ("googlenet", ["inception3"], [64]),
+        ("resnet", ["conv1", "layer2"], [24, 48]),
+    ],
+)
+def test_agrees_with_zeroing_one_unit_at_a_time(architecture, layers, units):
+    width = {"width": 20} if architecture == "alexnet" else {}
+    model = classifier(random_network(architecture, classes=5, **width), layers, **HALF)
+    images = torch.from_numpy(pictures(30)).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        intact = model(images).argmax(1)
+        for layer, n_units in zip(layers, units, strict=True):
+            changed = changed_decisions(model, layer, images, intact)
+            assert changed.shape == (n_units, 30)
+            np.testing.assert_array_equal(changed, naive(model, layer, images))
+            assert 0 < changed.mean() < 1
+    assert 10 % COPIES and 20 % COPIES  # the last pass is not full
+
+
+def test_a_dead_unit_changes_nothing(tmp_path):
+    network = random_network(classes=5, width=12)
+    with torch.no_grad():
+        network.conv2[1].weight[3] = 0  # batch normalisation: its scale and shift
+        network.conv2[1].bias[3] = -1
+    rows = image_rows(30, shape=np.arange(30) % 5, texture=np.arange(1, 31) % 5)
+    table = ablate_units(classifier(network, ["conv2"], **HALF), make_shard(tmp_path / "s.parquet", pictures(30), rows), batch_size=10)
+    scores = table[["shape_score", "texture_score", "n_changed"]]
+    assert scores.iloc[3].tolist() == [0, 0, 0]
+    assert scores["n_changed"].max() > 0
+
+
+def test_neither_batches_nor_shards_change_a_count(tmp_path):
+    pixels, rows = pictures(57), image_rows(57, shape=np.arange(57) % 5, texture=np.arange(2, 59) % 5)
+    model = classifier(random_network(classes=5, width=12), ["conv1", "conv3"], **HALF)
+    whole = ablate_units(model, make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=50)
+    assert ablate_units(model, make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=7).equals(whole)
+    parts = [ablate_units(model, shard, batch_size=50) for shard in cut_shards(tmp_path, pixels, rows, 20)]
+    pd.testing.assert_frame_equal(sum_scores(pd.concat(parts)), whole)
+
+
+# --------------------------------------------------------------------------------------------------------------------- refused
+@pytest.mark.parametrize(
+    ("architecture", "layer"),
+    [
+        ("resnet", "layer1.second"),
+        ("resnet", "layer2.shortcut"),
+        ("googlenet", "inception3.branch1"),
+        ("googlenet", "inception4.branch2.0"),
+    ],
+)
+def test_a_layer_with_a_way_round_it_is_refused(tmp_path, architecture, layer):
+    model = classifier(random_network(architecture, classes=5), [layer])
+    shard = make_shard(tmp_path / "s.parquet", pictures(3), image_rows(3, shape=0, texture=1))
+    with pytest.raises(InputError, match=rf"models.net.layers: expected a layer whose output alone reaches the decision, got {layer} \("):
+        ablate_units(model, shard, batch_size=10)
+
+
+def test_layers_that_do_not_run_or_run_twice_are_refused(tmp_path):
+    class Odd(Channels):
+        def __init__(self):
+            super().__init__()
+            self.relu, self.spare = nn.ReLU(), nn.ReLU()
+
+        def forward(self, images):
+            return self.relu(super().forward(self.relu(images)))
+
+    shard = make_shard(tmp_path / "s.parquet", pictures(3), image_rows(3, shape=0, texture=1))
+    with pytest.raises(InputError, match=r"expected a layer that runs once and gives \[n_images, n_units, ...\], got relu"):
+        ablate_units(classifier(Odd(), ["relu"]), shard, batch_size=10)
+    with pytest.raises(InputError, match="expected a layer whose output alone reaches the decision, got spare"):
+        ablate_units(classifier(Odd(), ["spare"]), shard, batch_size=10)
+
+
+def test_a_failure_of_the_network_itself_is_not_hidden(tmp_path):
+    class Fails(Channels):
+        def forward(self, images):
+            raise RuntimeError("broken")
+
+    shard = make_shard(tmp_path / "s.parquet", pictures(3), image_rows(3, shape=0, texture=1))
+    with pytest.raises(RuntimeError, match="broken"):
+        ablate_units(classifier(Fails(), ["maps"]), shard, batch_size=10)

@@ -1,0 +1,223 @@
+"""The claims on evidence made by hand (``tiny``), all of which speaks for them, and on parts of it."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tiny
+from robustlens.report.behaviour import read_predictions
+from robustlens.report.claims import CLAIMS, COLUMNS, Evidence, judge
+
+COUNTS, RATES = (f"texture share of changed decisions, texture units, {unit}" for unit in ("counts", "rates"))
+ALWAYS = "shape decisions changed by a texture unit (share)"  # supported where both networks have any: no sign to turn
+
+
+def evidence(study: dict | None = None, **tables) -> Evidence:
+    """All of the evidence, or with other tables in place of some."""
+    full = {
+        "predictions": tiny.predictions_table(),
+        "filters": tiny.filters_table(),
+        "smoothness": tiny.smoothness_table(),
+        "units": tiny.units_table(),
+        "complexity": tiny.complexity_table(),
+        "ablation": tiny.ablation_table(),
+        "concepts": tiny.CONCEPTS,
+    }
+    return Evidence(study or tiny.STUDY, **{**full, **tables})
+
+
+def changed(**changes) -> dict:
+    """The study with other values of keys; ``section__key`` goes into a section."""
+    study = copy.deepcopy(tiny.STUDY)
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        place = study
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    return study
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return judge(evidence())
+
+
+def test_every_claim_is_measured_and_supported(table):
+    assert table.columns.tolist() == COLUMNS
+    assert table["claim"].unique().tolist() == list(CLAIMS) and len(CLAIMS) == 12
+    assert (table["architecture"] == "net").all()
+    contradicted = table["verdict"] == "contradicted"
+    assert table["statistic"][contradicted].tolist() == [RATES]  # S loses more texture decisions because it makes more of them
+    assert (table["verdict"][~contradicted] == "supported").all()
+    np.testing.assert_allclose(table["difference"], table["robust"] - table["standard"])
+    assert (table["low"] <= table["difference"] + 1e-12).all() and (table["difference"] <= table["high"] + 1e-12).all()
+
+
+def test_behaviour_on_paper(table):
+    """Both networks are right on the first 90 originals; on ``n`` of the modified images of those the first are right."""
+    rows = table[table["claim"].isin(["C1", "C2", "C3", "C4", "C5"])]
+    expected = [
+        ("C1", "accuracy under pgd", 0.02, 0.60, "100"),
+        ("C1", "accuracy on clean", 0.98, 0.90, "100"),
+        ("C2", "shape bias", 20 / 90, 65 / 90, "100"),
+        ("C3", "accuracy on scrambled-2", 80 / 90, 50 / 90, "90"),
+        ("C3", "accuracy on scrambled-4", 60 / 90, 20 / 90, "90"),
+        ("C4", "accuracy on silhouette", 30 / 90, 85 / 90, "90"),
+        ("C5", "mean accuracy on blur, noise", 1.0, (85 + 80) / 180, "90"),
+    ]
+    assert rows[["claim", "statistic"]].to_numpy().tolist() == [list(row[:2]) for row in expected]
+    assert rows["n"].tolist() == [row[4] for row in expected]
+    np.testing.assert_allclose(rows[["standard", "robust"]], [row[2:4] for row in expected])
+
+
+def test_units_on_paper(table):
+    """Per layer five units above the cut and one below; unit 5 silent and without concepts."""
+    expected = {
+        "first-layer filter total variation, unit norm": (10.125, 5.125, "6+6"),
+        "first-layer filter total variation, raw weights": (20.25, 10.25, "6+6"),
+        "first-layer filter colour share": (0.5, 0.25, "6+6"),
+        "network mean filter total variation, raw weights": (20.75, 10.75, "12+12"),
+        "first-layer map total variation, relative change under noise": (0.4, 0.1, "5+5"),
+        "first-layer activation, relative change under noise": (0.52, 0.22, "5+5"),
+        "conv2 map total variation on clean images": (5 * 40.2 / 6, 5 * 15.2 / 6, "6+6"),
+        "share of low-level units, IoU >= 0.04": (1 / 6, 4 / 6, "12+12"),
+        "share of low-level units, no IoU cut": (1 / 6, 5 / 6, "12+12"),
+        "share of high-level units, IoU >= 0.04": (4 / 6, 1 / 6, "12+12"),
+        "share of high-level units, no IoU cut": (5 / 6, 1 / 6, "12+12"),
+        "perimetric complexity of detected objects": (5.0, 1.0, "6+2"),
+        "share of low-level units, IoU >= 0.04, shape-only in place of R": (1 / 6, 5 / 6, "12+12"),
+        "concepts per unit, IoU >= 0.01": (32 / 6, 17 / 6, "12+12"),
+        "concepts per unit that has any, IoU >= 0.01": (6.4, 3.4, "10+10"),
+        COUNTS: (0.75, 0.5, "2+6"),
+        RATES: ((6 / 70) / (6 / 70 + 2 / 20), (5 / 25) / (5 / 25 + 5 / 65), "2+6"),
+        ALWAYS: (2 / 20, 5 / 65, "2+6"),
+    }
+    rows = table[table["claim"].isin([f"C{n}" for n in range(6, 13)])].set_index("statistic")
+    assert rows.index.tolist() == list(expected)
+    assert rows["n"].tolist() == [row[2] for row in expected.values()]
+    np.testing.assert_allclose(rows[["standard", "robust"]], [row[:2] for row in expected.values()])
+
+
+def test_with_the_networks_exchanged_every_verdict_turns(table):
+    study = changed(pairs__net={"standard": "r", "robust": "s"})
+    study["controls"]["shape-only"]["model"] = "s"
+    turned = judge(evidence(study))
+    rows = ~turned["statistic"].isin([ALWAYS, RATES])
+    assert (turned["verdict"][rows] == "contradicted").all()
+    assert turned["verdict"][turned["statistic"] == RATES].item() == "supported"
+    others = turned["claim"] != "C10"
+    np.testing.assert_allclose(turned["difference"][others], -table["difference"][others])
+
+
+def test_a_network_against_itself_decides_nothing():
+    study = changed(pairs__net={"standard": "s", "robust": "s"})
+    study["controls"]["shape-only"]["model"] = "s"
+    table = judge(evidence(study))
+    answers = table.set_index("statistic")["verdict"].to_dict()
+    assert answers.pop("mean accuracy on blur, noise") == "supported"  # on par is what it claims
+    assert answers.pop("shape bias") == "undecided"
+    assert answers.pop(ALWAYS) == "supported"
+    assert set(answers.values()) == {"undecided"}
+
+
+# ----------------------------------------------------------------------------------------------------------------- what is missing
+def unmeasured(table: pd.DataFrame) -> set[str]:
+    rows = table[table["verdict"] == "not measured"]
+    assert (rows["n"] == "0").all() and rows[["standard", "robust", "difference", "low", "high"]].isna().all(axis=None)
+    assert len(rows) == rows["claim"].nunique() and not set(rows["claim"]) & set(table["claim"][table["verdict"] != "not measured"])
+    return set(rows["claim"])
+
+
+def test_of_nothing_nothing_is_measured():
+    empty = pd.DataFrame()
+    nothing = Evidence(tiny.STUDY, read_predictions([]), empty, empty, empty, empty, empty, empty)
+    assert unmeasured(judge(nothing)) == set(CLAIMS)
+    assert unmeasured(judge(evidence(changed(pairs={})))) == set(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("missing", "claims"),
+    [
+        ("predictions", {"C1", "C2", "C3", "C4", "C5"}),
+        ("filters", {"C6"}),
+        ("smoothness", {"C7"}),
+        ("units", {"C8", "C9", "C10", "C11", "C12"}),
+        ("complexity", {"C11"}),
+        ("ablation", {"C12"}),
+    ],
+)
+def test_a_table_that_is_missing_leaves_its_claims_open(missing, claims):
+    empty = read_predictions([]) if missing == "predictions" else pd.DataFrame()
+    assert unmeasured(judge(evidence(**{missing: empty}))) == claims
+    full = getattr(evidence(), missing)
+    assert unmeasured(judge(evidence(**{missing: full[full["model"] != "r"]}))) == claims - {"C10"}
+
+
+def test_what_the_study_does_not_ask_is_not_measured():
+    nothing = {"adversarial": None, "cue_conflict": None, "scrambled": [], "texture_less": [], "distortions": []}
+    table = judge(evidence(changed(claims=nothing, controls={})))
+    assert unmeasured(table) == {"C2", "C3", "C4", "C5", "C10"}
+    assert table["statistic"][table["claim"] == "C1"].tolist() == ["accuracy on clean"]
+
+
+def test_a_stimulus_that_was_not_predicted_has_no_row():
+    table = judge(evidence(changed(claims__scrambled=["scrambled-2", "scrambled-16"], claims__distortions=["blur", "fog"])))
+    assert table["statistic"][table["claim"] == "C3"].tolist() == ["accuracy on scrambled-2"]
+    assert unmeasured(table) == {"C5"}
+
+
+def test_two_architectures_and_two_concept_sets():
+    study = changed(pairs__other={"standard": "s", "robust": "r"}, concepts={"scenes": {}, "photos": {}})
+    photos = {
+        "units": pd.concat([tiny.units_table(), tiny.units_table("photos")]),
+        "complexity": pd.concat([tiny.complexity_table(), tiny.complexity_table("photos")]),
+        "concepts": pd.concat([tiny.CONCEPTS, tiny.CONCEPTS.assign(concept_set="photos", perimetric_complexity=[1, 9, 7, 2, 2])]),
+    }
+    table = judge(evidence(study, **photos))
+    assert table["architecture"].unique().tolist() == ["net", "other"]
+    assert table["architecture"][table["claim"] == "C10"].unique().tolist() == ["net"]  # the control's own
+    rows = table[(table["claim"] == "C9") & (table["architecture"] == "net")]
+    assert rows["statistic"].tolist() == [f"perimetric complexity of detected objects{name}" for name in ("", " (photos)")]
+    np.testing.assert_allclose(rows[["standard", "robust"]], [[5, 1], [7, 2]])
+    assert (table["n"][table["claim"] == "C11"].isin(["12+12", "10+10"])).all()  # of one set at a time
+
+
+# --------------------------------------------------------------------------------------------------------------------- verdicts
+@pytest.mark.parametrize(
+    ("standard", "robust", "answer"),
+    [
+        ((20, 70), (70, 20), "supported"),
+        ((5, 85), (25, 65), "contradicted"),  # more shape, but R decides by texture
+        ((65, 25), (85, 5), "contradicted"),  # more shape, but S decided by shape already
+        ((20, 70), (47, 43), "undecided"),  # more shape, and R may be on either side
+        ((45, 45), (48, 42), "undecided"),
+        ((0, 0), (70, 20), "not measured"),  # S decides for neither cue
+    ],
+)
+def test_from_texture_to_shape(monkeypatch, standard, robust, answer):
+    monkeypatch.setattr(tiny, "CONFLICT", {"s": standard, "r": robust})
+    table = judge(evidence())
+    assert table["verdict"][table["claim"] == "C2"].tolist() == [answer]
+
+
+@pytest.mark.parametrize(("right", "answer"), [(90, "supported"), (85, "supported"), (80, "undecided"), (60, "contradicted")])
+def test_on_par_within_the_margin(monkeypatch, right, answer):
+    """S is right on ``right`` of 90 distorted images, R on 85: R may be better by the margin of 0.02."""
+    blurred = {"s": {**tiny.RIGHT["s"], "blur": right}, "r": {**tiny.RIGHT["r"], "blur": 85}}
+    monkeypatch.setattr(tiny, "RIGHT", blurred)
+    rows = judge(evidence(changed(claims__distortions=["blur"])))
+    assert rows["verdict"][rows["claim"] == "C5"].tolist() == [answer]
+
+
+def test_images_are_compared_with_themselves():
+    """The rows of the two networks are matched by id: their order says nothing."""
+    predictions = tiny.predictions_table()
+    mixed = predictions.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(judge(evidence(predictions=mixed)), judge(evidence(predictions=predictions)))
+
+
+def test_the_same_evidence_gives_the_same_table(table):
+    pd.testing.assert_frame_equal(judge(evidence()), table)

@@ -1,0 +1,142 @@
+"""The digest of the code behind a rule: what changes it and what does not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from robustlens.code_digest import ROOT, code_digest
+
+TREE = {
+    "script.py": "from robustlens.near import value\n\n\ndef main():\n    return value\n",
+    "other.py": "import robustlens.apart\n",
+    "robustlens/__init__.py": '"""Package."""\n',
+    "robustlens/near.py": '"""Near."""\n\nfrom robustlens.deep.far import far\n\nvalue = 1  # one\n',
+    "robustlens/apart.py": "value = 2\n",
+    "robustlens/plugin.py": "from robustlens import late\n",
+    "robustlens/late.py": "value = 5\n",
+    "robustlens/near.html.j2": "<p>{{ value }}</p>\n",
+    "robustlens/apart.html.j2": "<p>{{ value }}</p>\n",
+    "robustlens/deep/__init__.py": "",
+    "robustlens/deep/far.py": 'def far(x):\n    """Far."""\n    import robustlens.deep.farther as f\n\n    return f.value + x\n',
+    "robustlens/deep/farther.py": "from .sibling import value\nfrom .. import above\n",
+    "robustlens/deep/sibling.py": "value = 3\n",
+    "robustlens/above.py": "value = 4\n",
+    "elsewhere/near.py": "value = 1\n",
+}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A function that writes the small tree, with other texts of some files, into a folder of its own."""
+
+    def write(**files):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, text in {**TREE, **files}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        return folder
+
+    return write
+
+
+def test_the_place_and_the_time_of_the_files_do_not_matter(tree):
+    first, second = tree(), tree()
+    (second / "script.py").touch()
+    digest = code_digest("script.py", root=first)
+    assert digest == code_digest("script.py", root=second)
+    assert len(digest) == 16 and set(digest) <= set("0123456789abcdef")
+    assert digest != code_digest("other.py", root=first)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("robustlens/near.py", "# A comment.\nfrom robustlens.deep.far import far\nvalue   =   1\n"),
+        ("robustlens/near.py", '"""Other words,\n\non more lines."""\n\nfrom robustlens.deep.far import (\n    far,\n)\n\nvalue = (1)\n'),
+        ("robustlens/deep/far.py", 'def far(x):\n    """Elsewhere."""\n    import robustlens.deep.farther as f\n    return f.value + x\n'),
+        ("robustlens/__init__.py", ""),
+        ("robustlens/apart.py", "value = 3\n"),
+        ("robustlens/apart.html.j2", "<b>{{ value }}</b>\n"),
+        ("elsewhere/near.py", "value = 2\n"),
+        ("other.py", "value = 3\n"),
+    ],
+)
+def test_what_changes_no_number_changes_no_digest(tree, file, text):
+    assert code_digest("script.py", root=tree(**{file: text})) == code_digest("script.py", root=tree())
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "script.py",
+        "robustlens/__init__.py",
+        "robustlens/near.py",
+        "robustlens/near.html.j2",  # the template of a module that is imported
+        "robustlens/deep/__init__.py",
+        "robustlens/deep/far.py",
+        "robustlens/deep/farther.py",  # imported within a function
+        "robustlens/deep/sibling.py",  # by a relative import
+        "robustlens/above.py",
+    ],
+)
+def test_an_edit_behind_the_script_changes_the_digest(tree, file):
+    edited = tree(**{file: TREE[file] + "\nedited = True\n"})
+    assert code_digest("script.py", root=edited) != code_digest("script.py", root=tree())
+
+
+def test_a_string_that_is_no_docstring_counts(tree):
+    texts = [TREE["robustlens/near.py"] + f'\nlabel = """{word}"""\n' for word in ("one", "two")]
+    assert len({code_digest("script.py", root=tree(**{"robustlens/near.py": text})) for text in texts}) == 2
+
+
+def test_a_module_of_the_same_name_does_not_take_anothers_place(tree):
+    """The contents of two files exchanged: the same code, in other places."""
+    swapped = tree(**{"robustlens/near.py": TREE["robustlens/above.py"], "robustlens/above.py": TREE["robustlens/near.py"]})
+    assert code_digest("script.py", root=swapped) != code_digest("script.py", root=tree())
+
+
+def test_modules_that_are_known_only_at_run_time(tree):
+    plain, with_plugin = code_digest("script.py", root=tree()), code_digest("script.py", "robustlens.plugin", root=tree())
+    assert plain != with_plugin
+    edited = tree(**{"robustlens/late.py": "value = 6\n"})
+    assert code_digest("script.py", root=edited) == plain
+    assert code_digest("script.py", "robustlens.plugin", root=edited) != with_plugin
+    assert code_digest("script.py", "torchvision.models", root=tree()) == plain  # of others: their version is pinned
+
+
+# -------------------------------------------------------------------------------------------------------------- this repository
+@pytest.fixture(scope="module")
+def scripts():
+    return sorted(path.name for path in ROOT.glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("neurons/total_variation.py", {"measure_filters", "measure_smoothness"}),
+        ("neurons/top_images.py", {"rank_images"}),
+        ("neurons/complexity.py", {"count_concepts"}),
+        ("neurons/ablation.py", {"ablate_units"}),
+        ("models/training.py", {"train_model"}),
+        ("inference.py", {"attack_images", "predict", "dump_activations", "ablate_units"}),
+        ("report/claims.py", {"judge_claims"}),
+        ("stimuli/silhouette.py", set()),  # only those who make silhouettes: see stimulus_code
+        ("models/miniature.py", set()),  # only those who train them: see training_code
+    ],
+)
+def test_an_edit_reaches_exactly_its_scripts(tmp_path, scripts, module, rules):
+    shutil.copytree(ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    edited = tmp_path / "copy" / "robustlens" / module
+    edited.write_text(edited.read_text() + "\n\nEDITED = True\n")
+    changed = {Path(name).stem for name in scripts if code_digest(name, root=tmp_path / "copy") != code_digest(name)}
+    assert changed == rules
+
+
+def test_an_edit_to_a_kind_or_an_architecture_reaches_those_who_name_it(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    for module, script in (("stimuli/silhouette", "make_stimulus.py"), ("models/miniature", "train_model.py")):
+        edited = tmp_path / "copy" / "robustlens" / f"{module}.py"
+        edited.write_text(edited.read_text() + "\n\nEDITED = True\n")
+        name = f"robustlens.{module.replace('/', '.')}"
+        assert code_digest(script, name, root=tmp_path / "copy") != code_digest(script, name)

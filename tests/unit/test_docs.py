@@ -1,0 +1,169 @@
+"""The documents say what is there: files, rules, functions, tests, columns and config keys that they name exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from robustlens.report import behaviour, claims, units
+from robustlens.stimuli.make import KINDS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+SUFFIXES = ("csv", "parquet", "json", "h5", "safetensors", "html", "py", "md", "smk", "yaml")  # of files, not names of config keys
+WRITTEN = {  # tables whose columns the code names
+    "accuracy.csv": behaviour.ACCURACY,
+    "shape_bias.csv": behaviour.SHAPE_BIAS,
+    "total_variation.csv": units.TOTAL_VARIATION,
+    "dissection.csv": units.DISSECTION,
+    "concept_shift.csv": units.SHIFT,
+    "complexity.csv": units.COMPLEXITY,
+    "ablation.csv": units.ABLATION,
+}
+
+
+def in_backticks(text: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+# ---------------------------------------------------------------------------------------------------------------- data.md
+def same_wildcards(path: str) -> str:
+    return re.sub(r"{\w+}", "{}", path)
+
+
+def outputs() -> dict[str, set[str]]:
+    """Rule -> its output files, wildcards without names; read from the text of the rules."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
+            block = re.search(r"^    output:\n((?:^        .*\n)+)", body, re.M)
+            found[name] = {same_wildcards(file) for file in re.findall(r'"(results/[^"]+)"', block[1])} if block else set()
+    return found
+
+
+def described() -> list[tuple[list[str], list[str]]]:
+    """Of each row of data.md's table of files: the files (siblings are named without their folder) and the rules."""
+    rows = []
+    for files, rules in re.findall(r"^\| (`results/.*?) \| (.*?) \|", DOCS["data.md"], re.M):
+        first, *others = in_backticks(files)
+        rows.append((list(map(same_wildcards, [first, *(f"{first.rpartition('/')[0]}/{other}" for other in others)])), in_backticks(rules)))
+    return rows
+
+
+def test_every_described_file_is_the_output_of_its_rules():
+    made = outputs()
+    assert len(described()) > 15
+    for files, rules in described():
+        assert set(files) <= set().union(*(made[rule] for rule in rules)), (files, rules)
+        assert all(made[rule] & set(files) for rule in rules), (files, rules)
+
+
+def test_every_output_is_described():
+    files = {file for row, _ in described() for file in row}
+    assert {rule: made - files for rule, made in outputs().items() if made - files} == {}
+
+
+def test_columns_of_tables_are_those_of_the_code():
+    said = dict(re.findall(r"^\| (\w+\.csv) \| `([\w,]+)`", DOCS["data.md"], re.M))
+    assert {table: said[table].split(",") for table in WRITTEN} == WRITTEN
+    assert f"`{','.join(claims.COLUMNS)}`" in DOCS["data.md"]
+
+
+# ------------------------------------------------------------------------------------------------------------- methods.md
+def test_every_table_claim_and_kind_of_stimulus_has_its_methods():
+    tables = {Path(file).name for made in outputs().values() for file in made if file.endswith(".csv")}
+    assert {table for table in tables if table not in DOCS["methods.md"]} == set()
+    rows = re.findall(r"^\| (C\d+) \|", DOCS["methods.md"], re.M)
+    assert set(rows) == set(claims.CLAIMS)
+    assert [kind for kind in KINDS if f"* **{kind}**" not in DOCS["methods.md"]] == []
+
+
+# -------------------------------------------------------------------------------------------------------------- all pages
+def is_there(name: str) -> bool:
+    """Whether a dotted name is a module of the library, or something that one defines; nothing is imported."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        module = ROOT.joinpath("workflow_scripts", *parts[:cut])
+        if module.is_dir():
+            return cut == len(parts)
+        if module.with_suffix(".py").is_file():
+            tree = ast.parse(module.with_suffix(".py").read_text(encoding="utf-8"))
+            return all(tree := defined(tree, part) for part in parts[cut:]) if parts[cut:] else True
+    return False
+
+
+def defined(scope: ast.AST, name: str) -> ast.AST | None:
+    """The function, class or constant of that name in a module or class."""
+    for node in getattr(scope, "body", []):
+        targets = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+        if name in (getattr(node, "name", None), *targets):
+            return node
+    return None
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_every_function_that_is_named_exists(page):
+    names = set(re.findall(r"`(robustlens(?:\.\w+)+)", DOCS[page]))
+    assert {name for name in names if not is_there(name)} == set()
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_every_test_and_page_that_is_named_exists(page):
+    files = set(re.findall(r"\btests/[\w/]+\.\w+", DOCS[page]))
+    files |= {f"docs/{name}" for name in re.findall(r"\]\((\w+\.md)\)", DOCS[page])} | set(re.findall(r"\bdocs/\w+\.md", DOCS[page]))
+    assert {file for file in files if not (ROOT / file).is_file()} == set()
+
+
+@pytest.mark.parametrize("page", [page for page in DOCS if page != "extend.md"])  # which names files that are yet to be written
+def test_every_source_file_that_is_named_exists(page):
+    named = [name for name in in_backticks(DOCS[page]) if re.fullmatch(r"[\w/]+\.(py|smk|yaml)", name)]
+    folders = (ROOT, ROOT / "workflow_scripts", ROOT / "workflow_scripts/robustlens", ROOT / "workflow_scripts/robustlens/stimuli")
+    assert [name for name in named if not any((folder / name).is_file() for folder in folders)] == []
+
+
+def below(nodes: list[dict], key: str) -> list[dict]:
+    """The schemas of ``key`` under any of ``nodes``, through references and conditions; any name stands for a name of the user's."""
+    found = []
+    for node in nodes:
+        if "$ref" in node:
+            found += below([SCHEMA["$defs"][node["$ref"].rpartition("/")[2]]], key)
+        found += below([node[branch] for branch in ("then", "else") if branch in node], key)
+        others = node.get("additionalProperties", {} if "properties" not in node and node.get("type") == "object" else False)
+        if key in node.get("properties", {}):
+            found.append(node["properties"][key])
+        elif isinstance(others, dict):
+            found.append(others)
+    return found
+
+
+def unknown_keys(nodes: list[dict], value: object, where: str = "") -> list[str]:
+    """The keys of a piece of a config that the schema does not know."""
+    found = []
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        deeper = below(nodes, key)
+        found += unknown_keys(deeper, inner, f"{where}{key}.") if deeper else [f"{where}{key}"]
+    return found
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_every_config_key_that_is_named_exists(page):
+    for block in re.findall(r"^```yaml\n(.*?)^```", DOCS[page], re.M | re.S):
+        assert unknown_keys([SCHEMA], yaml.safe_load(block)) == []
+    named = {name for name in in_backticks(DOCS[page]) if re.fullmatch(r"\w+(\.(<name>|\w+))+", name)}
+    for name in named:
+        first, *parts = name.split(".")
+        if first in SCHEMA["properties"] and parts[-1] not in SUFFIXES:
+            nodes = [SCHEMA]
+            for part in (first, *parts):
+                nodes = below(nodes, part)
+            assert nodes, name
+
+
+def test_the_checks_find_what_is_wrong():
+    assert not is_there("robustlens.report.statistics.wilsen") and not is_there("robustlens.statistics")
+    assert unknown_keys([SCHEMA], {"stimuli": {"a": {"kind": "contour", "widht": 1}}}) == ["stimuli.a.widht"]
+    assert unknown_keys([SCHEMA], {"models": {"a": {"arguments": {"anything": 1}}}}) == []
+    assert unknown_keys([SCHEMA], {"sources": {"a": {"geometry": {"crop": 1, "crob": 1}}}}) == ["sources.a.geometry.crob"]

@@ -1,0 +1,221 @@
+"""A config's mistakes: each is one sentence that names the key. And the schema and the configs that ship."""
+
+import copy
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import validate
+
+from robustlens.errors import InputError
+from robustlens.stimuli.make import KINDS
+from robustlens.study import NEED_A_SCENE, PARAMETERS, check_schema, check_study
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "schemas" / "config.schema.yaml"
+CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
+
+
+def check(config: dict) -> None:
+    """What a dry run does, in its order."""
+    config = copy.deepcopy(config)
+    check_schema(config, SCHEMA)
+    validate(config, str(SCHEMA))  # fills in the defaults
+    check_study(config)
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_the_studies_that_ship_are_valid(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    check(yaml.safe_load(path.read_text()))
+
+
+GONE = object()
+FOLDER = {"kind": "image-folder", "root": "/nowhere", "n_images": 3, "geometry": {"resize": 9, "crop": 8}}
+SCHEMA_FAULTS = [
+    ("modles", {}, "config: expected only the keys study, ..., got modles; is it misspelt?"),
+    ("study", GONE, "config: expected the key study, got none"),
+    (
+        "sources/train/n_image",
+        3,
+        "sources.train: expected only the keys kind, cues, n_images, images_per_shard, got n_image; is it misspelt?",
+    ),
+    ("sources/train/kind", "embeded", "sources.train.kind: expected one of embedded, image-folder, got 'embeded'"),
+    ("sources/train/n_images", GONE, "sources.train: expected the key n_images, got none"),
+    ("sources/train/n_images", "6", "sources.train.n_images: expected a value of type integer, got '6'"),
+    ("sources/train/n_images", 0, "sources.train.n_images: expected at least 1, got 0"),
+    ("sources/train/cues", "none", "sources.train.cues: expected one of both, texture, shape, conflict, independent, got 'none'"),
+    ("sources/photos", {**FOLDER, "geometry": {"resize": 9}}, "sources.photos.geometry: expected the key crop, got none"),
+    ("stimuli/stylized/kind", "cartoon", "stimuli.stylized.kind: expected one of gaussian-blur, ..., got 'cartoon'"),
+    ("stimuli/black-and-white/threshold", "otzu", "stimuli.black-and-white.threshold: expected a value of type number or otsu, got 'otzu'"),
+    ("attacks/pgd-2/norm", "l1", "attacks.pgd-2.norm: expected one of l2, linf, got 'l1'"),
+    ("attacks/pgd-2/eps", -1, "attacks.pgd-2.eps: expected at least 0, got -1"),
+    ("training/standard/epocs", 1, "training.standard: expected only the keys epochs, ..., got epocs; is it misspelt?"),
+    ("training/standard/learning_rate", 0, "training.standard.learning_rate: expected more than 0, got 0"),
+    ("models", {}, "models: expected at least 1 entry, got {}"),
+    ("models/alexnet-s/mean", [0.5], "models.alexnet-s.mean: expected at least 3 in the list, got [0.5]"),
+    ("models/alexnet-s/layers", ["conv1", "conv1"], "models.alexnet-s.layers: expected each once, got ['conv1', 'conv1']"),
+    ("pairs/alexnet/robst", "alexnet-r", "pairs.alexnet: expected only the keys standard, robust, got robst; is it misspelt?"),
+    ("machine/device", "gpu", "machine.device: expected text that matches ..., got 'gpu'"),
+]
+STUDY_FAULTS = [
+    ("models/Alexnet", "=models/alexnet-s", "models.Alexnet: expected lower-case letters and digits, joined by - or ., got 'Alexnet'"),
+    ("pairs/a_b", "=pairs/alexnet", "pairs.a_b: expected lower-case letters and digits, joined by - or ., got 'a_b'"),
+    ("pairs/1", "=pairs/alexnet", "pairs.1: expected lower-case letters and digits, joined by - or ., got 1"),
+    ("stimuli/clean", "=stimuli/contour", "clean: expected one image set of this name, got several of sources, concepts, stimuli, attacks"),
+    ("attacks/scenes", "=attacks/pgd-2", "scenes: expected one image set of this name, got several of ..."),
+    ("stimuli/contour/source", "cleen", "stimuli.contour.source: expected one of clean, cue-conflict, train..., got 'cleen'"),
+    ("stimuli/gaussian-blur-2/sigma", GONE, "stimuli.gaussian-blur-2: expected the key sigma for a gaussian-blur, got none"),
+    ("stimuli/gaussian-blur-2/grid", 4, "stimuli.gaussian-blur-2: expected the parameters of gaussian-blur alone (sigma), got grid"),
+    ("stimuli/stylized/sigma", 4, "stimuli.stylized: expected the parameters of stylized alone (none), got sigma"),
+    ("attacks/pgd-2/source", "contour", "attacks.pgd-2.source: expected one of clean, ..., got 'contour'"),
+    ("sources/photos", FOLDER, "sources.photos.root: expected a folder of pictures, got /nowhere, which is not there"),
+    (
+        "concepts/broden",
+        {"kind": "broden", "root": "/nowhere", "n_images": 3},
+        "concepts.broden.root: expected a folder of pictures, got /nowhere, which is not there",
+    ),
+    ("suites/generalisation", ["clean", "fog"], "suites.generalisation: expected one of ..., got 'fog'"),
+    ("suites/generalisation", ["clean", "scenes"], "suites.generalisation: expected one of ..., got 'scenes'"),
+    ("suites/more", ["clean"], "suites.more: expected each image set in one suite, got clean, which is in generalisation too"),
+    ("models/alexnet-s/train/source", "trian", "models.alexnet-s.train.source: expected one of ..., got 'trian'"),
+    ("models/alexnet-s/train/recipe", "usual", "models.alexnet-s.train.recipe: expected one of adversarial, ..., got 'usual'"),
+    ("models/alexnet-s/train", GONE, "models.alexnet-s: expected either train or weights, got neither"),
+    ("models/alexnet-s/weights", "a.pth", "models.alexnet-s: expected either train or weights, got both"),
+    ("models/alexnet-s/architecture", "alexnet", "models.alexnet-s.architecture: expected package.module:factory, got 'alexnet'"),
+    (
+        "models/alexnet-s/architecture",
+        "robustlens.models.minature:alexnet",
+        "models.alexnet-s.architecture: expected a package that is installed, ..., got robustlens.models.minature",
+    ),
+    (
+        "models/alexnet-s/architecture",
+        "notinstalled.deep.module:alexnet",
+        "models.alexnet-s.architecture: expected a package that is installed, ..., got notinstalled.deep.module",
+    ),
+    ("models/alexnet-s/python_path", "/nowhere", "models.alexnet-s.python_path: expected a folder, got /nowhere, which is not there"),
+    ("pairs/alexnet/robust", "alexnet-q", "pairs.alexnet.robust: expected one of alexnet-r, ..., got 'alexnet-q'"),
+    (
+        "pairs/alexnet/robust",
+        "resnet-r",
+        "pairs.alexnet: expected two networks of the same architecture, got robustlens.models.miniature:alexnet and ...:resnet",
+    ),
+    ("models/alexnet-r/layers", ["conv1"], "pairs.alexnet: expected two networks of the same layers, got ... and ['conv1']"),
+    ("controls/shape-only/model", "alexnet-x", "controls.shape-only.model: expected one of ..., got 'alexnet-x'"),
+    ("controls/shape-only/pair", "vgg", "controls.shape-only.pair: expected one of alexnet, googlenet, resnet, got 'vgg'"),
+    ("activations/noise", "clean", "activations.noise: expected one of black-and-white, ..., got 'clean'"),
+    (
+        "stimuli/gaussian-noise-0.08/source",
+        "train",
+        "activations.noise: expected a stimulus made from clean, got ..., made from train",
+    ),
+    ("ablation/stimulus", "contour", "ablation.stimulus: expected one of ..., got 'contour'"),
+    ("claims/scrambled", ["scrambled-3"], "claims.scrambled: expected a stimulus of a suite, got 'scrambled-3'"),
+    ("claims/adversarial", "clean", "claims.adversarial: expected one of pgd-2, got 'clean'"),
+]
+
+
+def edit(config: dict, key: str, value: object) -> None:
+    """Set, copy (``=section/name``) or take away (``GONE``) what stands at ``key``."""
+    *path, last = key.split("/")
+    if isinstance(value, str) and value.startswith("="):
+        section, name = value[1:].split("/")
+        value = copy.deepcopy(config[section][name])
+    place = config
+    for part in path:
+        place = place[part]
+    if value is GONE:
+        del place[last]
+    else:
+        place[int(last) if last.isdigit() else last] = value
+
+
+@pytest.mark.parametrize(("key", "value", "sentence"), [*SCHEMA_FAULTS, *STUDY_FAULTS])
+def test_every_mistake_is_one_sentence_that_names_the_key(config, key, value, sentence):
+    edit(config, key, value)
+    with pytest.raises(InputError) as error:
+        check(config)
+    assert re.fullmatch(re.escape(sentence).replace(r"\.\.\.", ".+"), str(error.value)), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_mistakes_that_need_a_second_one(config, tmp_path):
+    config["sources"]["photos"] = {**FOLDER, "root": str(tmp_path)}
+    check(config)
+    edit(config, "stimuli/silhouette/source", "photos")
+    with pytest.raises(InputError, match="stimuli.silhouette.source: expected drawn scenes .* got photos, of kind image-folder"):
+        check(config)
+    del config["stimuli"]["silhouette"]["source"], config["models"]["alexnet-s"]["train"]
+    edit(config, "models/alexnet-s/weights", str(tmp_path / "weights.pth"))
+    with pytest.raises(InputError, match=r"models.alexnet-s.weights: expected a checkpoint file, got .*weights.pth, which is not there"):
+        check(config)
+    (tmp_path / "weights.pth").touch()
+    check(config)
+
+
+def test_what_a_rule_will_fetch_need_not_be_there(config):
+    config["sources"]["photos"] = {**FOLDER, "root": "results/fetched/package/pictures"}
+    network = {key: value for key, value in config["models"]["alexnet-s"].items() if key != "train"}
+    fetched = {"python_path": "results/fetched/package", "weights": "results/fetched/package/a.pth", "architecture": "notinstalled:net"}
+    config["models"]["brought"] = {**network, **fetched}
+    check(config)
+
+
+def test_pairs_need_the_unmodified_images(config):
+    config["sources"]["plain"] = config["sources"].pop("clean")
+    for section in ("stimuli", "attacks"):
+        for spec in config[section].values():
+            spec["source"] = "plain"
+    config["suites"]["generalisation"][0] = "plain"
+    config["activations"]["noise"] = None
+    with pytest.raises(InputError, match="sources: expected a source named clean"):
+        check(config)
+    config["pairs"] = config["controls"] = {}
+    check(config)
+
+
+def test_parameters_are_those_of_the_functions():
+    """The table that a dry run checks against, which must import no picture library, says what the functions take."""
+    assert set(PARAMETERS) == set(KINDS)
+    needs_an_origin = []
+    for kind, (must, may) in PARAMETERS.items():
+        name = kind.replace("-", "_")
+        parameters = inspect.signature(getattr(import_module(f"robustlens.stimuli.{name}"), name)).parameters
+        own = {key: value.default is value.empty for key, value in parameters.items() if value.kind is value.KEYWORD_ONLY}
+        assert own == {**dict.fromkeys(must, True), **dict.fromkeys(may, False)}, kind
+        if "origin" in parameters or ("mask" in parameters and "pixels" not in parameters):
+            needs_an_origin.append(kind)
+    assert tuple(needs_an_origin) == NEED_A_SCENE
+
+
+# ---------------------------------------------------------------------------------------------------------------------- schema
+def undescribed(schema: dict, where: str = "") -> list[str]:
+    """Properties without a description, and objects that let unknown keys in."""
+    found = []
+    for key, part in schema.get("properties", {}).items():
+        if "description" not in part and "$ref" not in part:
+            found.append(f"{where}.{key}")
+        found += undescribed(part, f"{where}.{key}")
+    if "properties" in schema and schema.get("additionalProperties") is not False and "if" not in schema:
+        found.append(f"{where} takes unknown keys")
+    for key in ("additionalProperties", "items", "then", "else"):
+        if isinstance(schema.get(key), dict):
+            found += undescribed(schema[key], f"{where}.*")
+    for name, part in schema.get("$defs", {}).items():
+        found += undescribed(part, f"{where}.$defs.{name}") + ([] if "description" in part else [f"$defs.{name}"])
+    return found
+
+
+def test_every_key_of_the_schema_is_described_and_no_other_is_let_in():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    assert undescribed(schema) == []
+    del schema["properties"]["seed"]["description"], schema["properties"]["training"]["additionalProperties"]["additionalProperties"]
+    assert undescribed(schema) == [".seed", ".training.* takes unknown keys"]

@@ -1,0 +1,68 @@
+"""The miniature study itself: what must hold on three seeds, its size, its memory. Minutes."""
+
+import pandas as pd
+import pytest
+
+from runs import REPOSITORY, snakemake
+
+pytestmark = pytest.mark.study
+PAIRS = ("alexnet", "googlenet", "resnet")
+TABLES = ["results/reports/tables/accuracy.csv", "results/reports/tables/shape_bias.csv"]
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2], ids="seed{}".format)
+def study(request, tmp_path_factory):
+    """The folder of a study: the whole of it for seed 0, as far as the behaviour and the filters for the others."""
+    folder = tmp_path_factory.mktemp(f"seed{request.param}")
+    filters = [f"results/neurons/{pair}-{role}/filters.parquet" for pair in PAIRS for role in "sr"]
+    targets = [] if request.param == 0 else [*TABLES, *filters]
+    snakemake(folder, *targets, "--config", f"seed={request.param}", config=REPOSITORY / "config.yaml")
+    return folder
+
+
+@pytest.fixture
+def accuracy(study):
+    """Top-1 accuracy by (model, stimulus)."""
+    return pd.read_csv(study / TABLES[0]).set_index(["model", "stimulus"])["top1"]
+
+
+@pytest.fixture
+def shape_bias(study):
+    """Shape bias by model."""
+    return pd.read_csv(study / TABLES[1]).set_index("model")["shape_bias"]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_networks_work(accuracy, pair):
+    assert accuracy[f"{pair}-s", "clean"] > 0.95 and accuracy[f"{pair}-r", "clean"] > 0.9
+    assert accuracy[f"{pair}-r", "pgd-2"] > accuracy[f"{pair}-s", "pgd-2"] + 0.3
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_s_reads_texture_and_r_reads_shape(shape_bias, pair):
+    assert shape_bias[f"{pair}-s"] < 0.5 < shape_bias[f"{pair}-r"]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_r_beats_s_without_texture_and_s_beats_r_without_shape(accuracy, pair):
+    for stimulus in ("silhouette", "stylized"):
+        assert accuracy[f"{pair}-r", stimulus] > accuracy[f"{pair}-s", stimulus]
+    for stimulus in ("scrambled-2", "scrambled-4"):
+        assert accuracy[f"{pair}-s", stimulus] > accuracy[f"{pair}-r", stimulus]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_first_filters_of_r_are_smoother(study, pair):
+    filters = [pd.read_parquet(study / f"results/neurons/{pair}-{role}/filters.parquet") for role in "sr"]
+    first = [table[(table["depth"] == 0) & (table["weights"] == "trained")]["total_variation_unit_norm"] for table in filters]
+    assert first[1].mean() < first[0].mean()
+
+
+def test_controls_read_what_they_are(shape_bias):
+    assert shape_bias["alexnet-texture-only"] < 0.1
+    assert shape_bias["alexnet-shape-only"] > 0.9
+
+
+def test_memory_of_two_jobs_at_a_time(study):
+    peaks = [pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max() for path in study.glob("benchmarks/**/*.tsv")]
+    assert sum(sorted(peaks)[-2:]) < 3500  # MB; with Snakemake itself under 4 GB

@@ -1,0 +1,42 @@
+"""Adversarial images: each image of a source, moved by a white-box attack on one model."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from robustlens.images import Shard
+from robustlens.inference import check_labels, image_blocks
+from robustlens.models.attacks import pgd, random_start
+from robustlens.models.registry import Classifier
+from robustlens.randomness import generator
+
+
+def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size: int) -> tuple[np.ndarray, pd.DataFrame]:
+    """White-box adversarial images of a shard: uint8 [n_images, height, width, 3] and the rows with their norms ``l2, linf``.
+
+    Rounded to 8 bits, as images are stored; the norms are those of the stored images against the clean ones, pixels on [0, 1].
+    ``spec``: ``norm, eps, step, steps, random_start, use_best``. Raises InputError for an image without a label to lead away from.
+    """
+    device = next(model.parameters()).device
+    settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
+    pictures, sizes = [], []
+    for rows, images, n in image_blocks(shard, batch_size, device):
+        if rows.start == 0:
+            with torch.inference_mode():
+                check_labels(shard, model(images).shape[1], model.card["model"])
+        labels = torch.zeros(len(images), dtype=torch.int64)
+        labels[:n] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
+        start = None
+        if spec["random_start"]:
+            ids = shard.rows["image_id"].iloc[rows]
+            starts = np.zeros(tuple(images.shape), np.float32)
+            for i, image_id in enumerate(ids):
+                starts[i] = random_start(generator(seed, "attack", image_id), tuple(images.shape[1:]), spec["norm"], spec["eps"])
+            start = torch.from_numpy(starts).to(device)
+        moved = pgd(model, images, labels.to(device), start=start, **settings)
+        stored = (moved * 255).round()
+        change = (stored / 255 - images)[:n].flatten(1).cpu().double()
+        sizes.append(torch.stack([change.norm(dim=1), change.abs().amax(1)], 1).numpy())
+        pictures.append(stored[:n].to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+    norms = pd.DataFrame(np.concatenate(sizes), columns=["l2", "linf"])
+    return np.concatenate(pictures), pd.concat([shard.rows.drop(columns="sha256"), norms], axis=1)
