@@ -20,7 +20,7 @@ rule ablate_units:
         device=MACHINE["device"],
         batch_size=MACHINE["batch_size"],
     params:
-        layers=layers_of,
+        layers=lookup("models/{model}/layers", within=config),
         n_images=config["ablation"]["n_images"],
         code=code("ablate_units.py"),
     script:

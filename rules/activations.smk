@@ -22,7 +22,7 @@ rule dump_activations:
         batch_size=MACHINE["batch_size"],
     params:
         image_set="{image_set}",
-        layers=layers_of,
+        layers=lookup("models/{model}/layers", within=config),
         n_images=dumped_in_shard,
         compression=config["activations"]["compression"],
         code=code("dump_activations.py"),

@@ -5,7 +5,7 @@ import sys
 from math import ceil
 from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
+sys.path.append(f"{workflow.basedir}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
@@ -20,7 +20,6 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-SCRIPTS = f"{workflow.basedir}/workflow_scripts"
 STUDY = {key: value for key, value in config.items() if key != "machine"}
 MACHINE = config["machine"]
 SEED = config["seed"]
@@ -143,10 +142,6 @@ def training_source(wildcards):
     return model_spec(wildcards)["train"]["source"]
 
 
-def layers_of(wildcards):
-    return model_spec(wildcards)["layers"]
-
-
 def training_recipe(wildcards):
     return config["training"][model_spec(wildcards)["train"]["recipe"]]
 
@@ -160,7 +155,7 @@ def training_code(wildcards):
 
 
 def attack_spec(wildcards):
-    return config["attacks"][wildcards.attack]
+    return {key: value for key, value in config["attacks"][wildcards.attack].items() if key != "source"}
 
 
 def attacked_shard(wildcards):
@@ -216,14 +211,6 @@ def conflict_shards(wildcards):
 def fetched(path):
     """The file or folder itself, or the fetched package that it is part of."""
     return Path(*Path(path).parts[:3]).as_posix() if path.startswith("results/fetched/") else path
-
-
-def package_requirement(wildcards):
-    return config["packages"][wildcards.package]["requirement"]
-
-
-def package_sha256(wildcards):
-    return config["packages"][wildcards.package]["sha256"]
 
 
 def source_folder(wildcards):

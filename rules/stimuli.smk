@@ -17,8 +17,8 @@ rule fetch_package:
     conda:
         "../envs/robustlens.yaml"
     params:
-        requirement=package_requirement,
-        sha256=package_sha256,
+        requirement=lookup("packages/{package}/requirement", within=config),
+        sha256=lookup("packages/{package}/sha256", within=config),
         code=code("fetch_package.py"),
     script:
         "../workflow_scripts/fetch_package.py"

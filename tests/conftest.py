@@ -1,6 +1,16 @@
-"""Makes the scripts and the library importable, as Snakemake does for a job."""
+"""Makes the scripts and the library importable, as Snakemake does for a job; in CI a skipped test is a failure."""
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """With ROBUSTLENS_NO_SKIPS set, a suite that should run and was skipped fails the session."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("ROBUSTLENS_NO_SKIPS") and skipped and exitstatus == 0:
+        reporter.write_line(f"{len(skipped)} tests were skipped where none may be, first {skipped[0].nodeid}", red=True)
+        session.exitstatus = 1

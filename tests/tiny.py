@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from robustlens.images import Shard, read_shard, write_shard
+from robustlens.images import Shard, read_shard, write_parquet, write_shard
 from robustlens.models import miniature
 from robustlens.models.registry import Classifier, save_model
 
@@ -87,15 +87,9 @@ def classifier(network: nn.Module, layers=(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.
     return found.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def spec_of(architecture: str = "alexnet", layers=("conv1", "conv2"), **arguments) -> dict:
-    """A model's entry in the config."""
-    return {
-        "architecture": f"robustlens.models.miniature:{architecture}",
-        "arguments": arguments,
-        "label": "",
-        **HALF,
-        "layers": list(layers),
-    }
+def spec_of(architecture: str = "alexnet", **arguments) -> dict:
+    """What the config says of a network."""
+    return {"architecture": f"robustlens.models.miniature:{architecture}", "arguments": arguments, **HALF}
 
 
 def make_model(folder: Path, name: str = "net", network: nn.Module | None = None, spec: dict | None = None) -> tuple[str, str]:
@@ -215,3 +209,33 @@ def ablation_table() -> pd.DataFrame:
         for layer in ("conv1", "conv2"):
             rows += [(model, layer, unit, 100, *CONFLICT[model], *scores, sum(scores) + 1) for unit in range(6)]
     return pd.DataFrame(rows, columns=columns)
+
+
+def write_predictions(folder: Path) -> list[str]:
+    """Files of predictions, one a model, of :func:`predictions_table`."""
+    paths = []
+    for model, rows in predictions_table().groupby("model", sort=False):
+        top5 = [[first, *({0, 1, 2} - {first})] for first in rows["decision"]]
+        paths.append(folder / "predictions" / model / "predictions.parquet")
+        write_parquet(paths[-1], rows.drop(columns=["decision", "correct"]).assign(top5=top5, probabilities=[[0.5]] * len(rows), loss=1.0))
+    return [str(path) for path in paths]
+
+
+def write_units(folder: Path, concept_sets: tuple[str, ...] = ("scenes",)) -> dict[str, list[str]]:
+    """Files of the other tables, one a model (and concept set), by their kind."""
+    found: dict[str, list[str]] = {}
+
+    def write(kind: str, table: pd.DataFrame, concept_set: str = "") -> None:
+        for model, rows in table.groupby("model", sort=False):
+            path = folder / "neurons" / model / concept_set / f"{kind}.parquet"
+            write_parquet(path, rows.reset_index(drop=True))
+            found.setdefault(kind, []).append(str(path))
+
+    for kind, table in (("filters", filters_table()), ("smoothness", smoothness_table()), ("ablation", ablation_table())):
+        write(kind, table)
+    for name in concept_sets:
+        write("units", units_table(name).drop(columns="concept_set"), name)
+        write("complexity", complexity_table(name).drop(columns="concept_set"), name)
+        write_parquet(folder / "concepts" / name / "concepts.parquet", CONCEPTS.drop(columns="concept_set"))
+        found.setdefault("concepts", []).append(str(folder / "concepts" / name / "concepts.parquet"))
+    return found

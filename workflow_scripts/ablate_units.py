@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from robustlens.errors import InputError
 from robustlens.images import read_shard, write_parquet
 from robustlens.models.registry import load_model
 from robustlens.neurons.ablation import ablate_units, sum_scores
@@ -15,7 +16,10 @@ def main(weights: str, card: str, shards: list[str], units: str, *, layers: list
         if left is None or left > 0:
             tables.append(ablate_units(model, shard, batch_size=batch_size, n_images=left))
             left = None if left is None else left - len(shard)
-    write_parquet(units, sum_scores(pd.concat(tables)))
+    scores = sum_scores(pd.concat(tables))
+    if not scores["n_images"].any():
+        raise InputError("ablation.stimulus", "images whose shape and texture belong to different classes", "none")
+    write_parquet(units, scores)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ def main(reports: str, config: str, expected: str) -> str:
     lines = []
     for group, rows in table.groupby("group", sort=False):
         models = list(rows["model"].unique())
-        lines.append(f"{group:<24}" + "".join(f"{model:<30}" for model in models).rstrip())
+        lines.append(f"{group:<24}" + "".join(f"{model:<36}" for model in models).rstrip())
         for quantity, found in rows.groupby("quantity", sort=False):
             cells = {row.model: cell(row) for row in found.itertuples()}
-            lines.append(f"  {quantity:<22}" + "".join(f"{cells.get(model, ''):<30}" for model in models).rstrip())
+            lines.append(f"  {quantity:<22}" + "".join(f"{cells.get(model, ''):<36}" for model in models).rstrip())
     judged = f"{known - outside} of {known} numbers are in the range to expect" if known else "No values to expect are known for this study"
     return "\n".join([*lines, f"{judged}. Report: {(folder / 'index.html').resolve()}"])
 

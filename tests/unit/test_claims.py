@@ -212,6 +212,15 @@ def test_on_par_within_the_margin(monkeypatch, right, answer):
     assert rows["verdict"][rows["claim"] == "C5"].tolist() == [answer]
 
 
+def test_few_items_decide_nothing(table):
+    """A bootstrap of a handful of items knows no spread."""
+    few = judge(evidence(changed(statistics__fewest=6)))
+    assert few.drop(columns="verdict").equals(table.drop(columns="verdict"))
+    smallest = few["n"].map(lambda n: min(map(int, n.split("+"))))
+    assert set(smallest[smallest < 6]) == {2, 5} and 6 in set(smallest)
+    assert (few["verdict"] == np.where(smallest < 6, "undecided", "supported")).all()
+
+
 def test_images_are_compared_with_themselves():
     """The rows of the two networks are matched by id: their order says nothing."""
     predictions = tiny.predictions_table()

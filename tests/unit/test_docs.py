@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from robustlens.report import behaviour, claims, units
-from robustlens.stimuli.make import KINDS
+from robustlens.study import PARAMETERS as KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}

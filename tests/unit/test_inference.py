@@ -1,4 +1,4 @@
-"""Predictions, recorded layers and attacks: numbers worked out on paper, and the same bits however the images are cut."""
+"""Predictions and recorded layers: numbers worked out on paper, and the same bits however the images are cut."""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,9 @@ from torch.nn import functional as F
 
 from robustlens.errors import InputError
 from robustlens.inference import BLOCK, image_blocks, predict, recorded
-from robustlens.stimuli.adversarial import attack
 from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
 
 CPU = torch.device("cpu")
-PGD = {"norm": "l2", "eps": 1.0, "step": 0.3, "steps": 2, "random_start": True, "use_best": True}
 N = 57  # more than a block
 
 
@@ -85,19 +83,6 @@ def same_bits(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return lists and one.drop(columns=["top5", "probabilities"]).equals(other.drop(columns=["top5", "probabilities"]))
 
 
-def test_attacks_are_the_same_bits_whatever_the_batch_and_the_shards(tmp_path, network, images):
-    pixels, rows = images[0][:21], images[1][:21]
-    shard = make_shard(tmp_path / "shard.parquet", pixels, rows)
-    whole = attack(network, shard, PGD, seed=0, batch_size=50)
-    for batch_size in (1, 7, 200):
-        moved, norms = attack(network, shard, PGD, seed=0, batch_size=batch_size)
-        assert np.array_equal(moved, whole[0]) and norms.equals(whole[1])
-    parts = [attack(network, part, PGD, seed=0, batch_size=50) for part in cut_shards(tmp_path, pixels, rows, 8)]
-    assert np.array_equal(np.concatenate([moved for moved, _ in parts]), whole[0])
-    assert pd.concat([norms for _, norms in parts], ignore_index=True).equals(whole[1])
-    assert not np.array_equal(attack(network, shard, PGD, seed=1, batch_size=50)[0], whole[0])
-
-
 def test_blocks_have_one_shape_on_a_cpu(tmp_path, images):
     shard = make_shard(tmp_path / "shard.parquet", *images)
     for batch_size in (1, 20, 50, 200):
@@ -115,14 +100,6 @@ def test_a_label_beyond_the_classes_is_refused_by_name(tmp_path):
     shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 0, 0)] * 3), labels=[0, 3, 1])
     with pytest.raises(InputError, match=r"shard.parquet \[image-1\]: expected a label below the 3 classes of net, got 3"):
         predict(classifier(Channels()), shard, stimulus="plain", batch_size=10)
-    with pytest.raises(InputError, match=r"\[image-1\]: expected a label below the 3 classes of net, got 3"):
-        attack(classifier(Channels()), shard, PGD, seed=0, batch_size=10)
-
-
-def test_an_unknown_label_cannot_be_attacked(tmp_path):
-    shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 0, 0)] * 2), labels=[0, -1])
-    with pytest.raises(InputError, match=r"\[image-1\]: expected a label .* got -1"):
-        attack(classifier(Channels()), shard, PGD, seed=0, batch_size=10)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -188,28 +165,3 @@ def test_layers_without_maps_that_repeat_or_do_not_run_are_refused():
     model = classifier(random_network(classes=5, width=8))
     with pytest.raises(InputError, match=r"got head, which gives \[2, 5\]"), recorded(model, ["head"]):
         model(torch.rand(2, 3, 16, 16))
-
-
-# --------------------------------------------------------------------------------------------------------------------- attacks
-def test_the_norms_are_those_of_the_stored_images(tmp_path, images):
-    pixels, rows = images[0][:12], images[1][:12]
-    model = classifier(random_network(classes=5, width=12), **HALF)
-    for norm, eps in (("l2", 1.0), ("linf", 0.05)):
-        spec = {**PGD, "norm": norm, "eps": eps, "step": eps / 2}
-        moved, table = attack(model, make_shard(tmp_path / "shard.parquet", pixels, rows), spec, seed=0, batch_size=50)
-        change = (moved.astype(float) - pixels).reshape(12, -1) / 255
-        np.testing.assert_allclose(table["l2"], np.sqrt((change**2).sum(1)), rtol=1e-5)
-        np.testing.assert_allclose(table["linf"], np.abs(change).max(1), rtol=1e-5)
-        rounding = 0.5 / 255 * (np.sqrt(change.shape[1]) if norm == "l2" else 1)
-        assert table[norm].between(0.5 * eps, eps + rounding).all()
-        assert moved.dtype == np.uint8 and table["image_id"].tolist() == rows["image_id"].tolist()
-
-
-def test_an_attack_on_paper(tmp_path):
-    """Logits are the channel means: for label 0 the loss falls with red and rises, more with green, with green and blue."""
-    shard = make_shard(tmp_path / "shard.parquet", coloured([(100, 150, 50)]), labels=[0])
-    spec = {"norm": "linf", "eps": 20 / 255, "step": 10 / 255, "steps": 5, "random_start": False, "use_best": False}
-    moved, table = attack(classifier(Channels()), shard, spec, seed=0, batch_size=1)
-    assert np.array_equal(moved, coloured([(80, 170, 70)]))
-    assert table["linf"].tolist() == pytest.approx([20 / 255])
-    assert table["l2"].tolist() == pytest.approx([20 / 255 * np.sqrt(48)])

@@ -96,10 +96,10 @@ def test_any_other_failure_leaves_its_trace(job):
     assert "Traceback" in text and "KeyError: 'gone'" in text and "done" not in text
 
 
-def test_the_library_writes_into_the_log_and_nowhere_else(job, capsys):
+def test_the_library_writes_into_the_log_and_nowhere_else(job, capsys, caplog):
     text = job(lambda: logging.getLogger("robustlens").info("epoch %d", 3))
     assert "epoch 3" in text
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "") and not caplog.records
     job(lambda: logging.getLogger("robustlens").info("epoch %d", 4), with_log=False)
     assert "epoch 4" in capsys.readouterr().err
     assert "epoch 4" not in job.log.read_text()

@@ -16,7 +16,8 @@ def test_each_once_in_any_order(found):
     ("found", "fault"),
     [
         (["a"], "2 missing, first 'b'"),
-        (["a", "b", "c", "b", "b"], "1 there more than once, first 'b'"),
+        (["a", "b", "c", "c"], "1 there more than once, first 'c'"),
+        (["b", "a", "b", "c", "b", "c"], "2 there more than once, first 'b'"),
         (["a", "b", "c", "d"], "1 not in the manifest, first 'd'"),
         (["a", "b", "d"], "1 missing, first 'c'"),
         ([], "3 missing, first 'a'"),

@@ -39,9 +39,36 @@ def test_layers_are_taken_after_their_relu(name):
         assert found.min() == 0 and found.max() > 0
 
 
-@pytest.mark.parametrize(("name", "weights"), [("alexnet", 99_840), ("googlenet", 50_856), ("resnet", 128_744)])
+def conv(n_inputs: int, n_outputs: int, kernel: int) -> int:
+    """Weights of a convolution without bias, with the two of each unit's batch normalisation."""
+    return n_inputs * n_outputs * kernel**2 + 2 * n_outputs
+
+
+def inception(n: int, outputs: int) -> int:
+    q, e = outputs // 4, outputs // 8
+    return 2 * conv(n, q, 1) + conv(q, 2 * q, 3) + 2 * conv(n, e, 1) + conv(e, e, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("alexnet", conv(3, 24, 7) + conv(24, 48, 5) + 3 * conv(48, 48, 3) + 49 * 96 + 97 * 8),
+        ("googlenet", conv(3, 24, 7) + conv(24, 48, 3) + inception(48, 64) + inception(64, 64) + inception(64, 96) + 97 * 8),
+        (
+            "resnet",
+            conv(3, 24, 7)
+            + 2 * conv(24, 24, 3)  # the first block keeps its input
+            + conv(24, 48, 3)
+            + conv(48, 48, 3)
+            + conv(24, 48, 1)
+            + conv(48, 72, 3)
+            + conv(72, 72, 3)
+            + conv(48, 72, 1)
+            + 73 * 8,
+        ),
+    ],
+)
 def test_numbers_of_weights_on_paper(name, weights):
-    """Summed by hand over convolutions (inputs x outputs x kernel), two a unit for batch normalisation, and the head."""
     assert sum(parameter.numel() for parameter in getattr(miniature, name)(classes=8).parameters()) == weights
 
 

@@ -11,7 +11,7 @@ from robustlens.stimuli.cues import list_scenes
 from robustlens.stimuli.embedded import render_scene
 from robustlens.stimuli.gaussian_blur import gaussian_blur
 from robustlens.stimuli.gaussian_noise import gaussian_noise
-from robustlens.stimuli.make import KINDS, make_stimulus, masks_after
+from robustlens.stimuli.make import make_stimulus, masks_after
 from robustlens.stimuli.pixels import ink_on_paper, to_uint8, to_unit
 from robustlens.stimuli.scrambled import scrambled
 from robustlens.stimuli.silhouette import silhouette
@@ -228,7 +228,7 @@ def write_scenes(path, rows, *, masks=True):
     return read_shard(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PARAMETERS)
 def test_every_kind_makes_one_picture_an_image_whatever_the_shard(kind, tmp_path):
     rows = list_scenes("clean", 6, "both", 0)
     whole = write_scenes(tmp_path / "all.parquet", rows)
@@ -252,7 +252,7 @@ def test_masks_stay_unless_the_object_moves(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "parameters", "message"),
     [
-        ("fog", {}, "stimulus kind: expected one of gaussian-blur, .* got fog"),
+        ("fog", {}, "stimulus kind: expected the name of a module .* got fog"),
         ("gaussian-blur", {}, "gaussian-blur: expected the parameter sigma, got none"),
         ("gaussian-blur", {"sigma": 1, "width": 2}, "gaussian-blur: expected parameters among sigma, got width"),
         ("stylized", {"sigma": 1}, "expected parameters among none, got sigma"),

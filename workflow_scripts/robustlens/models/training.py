@@ -55,6 +55,7 @@ def initialise(network_factory, seed: int, model: str) -> nn.Module:
         return network_factory()
 
 
+@torch.random.fork_rng(devices=[])  # torch's own generator comes back as it was
 def train(classifier: Classifier, images: TrainingImages, recipe: dict, *, seed: int, model: str, device: torch.device) -> pd.DataFrame:
     """Train in place; returns ``model, epoch, loss, accuracy`` on the images that were trained on.
 
@@ -81,6 +82,7 @@ def train(classifier: Classifier, images: TrainingImages, recipe: dict, *, seed:
         losses, correct = 0.0, 0
         for step, (pixels, labels) in enumerate(_batches(images, batch_size, seed, model, epoch)):
             random = generator(seed, "augmentation", model, epoch, step)
+            torch.manual_seed(torch_seed(seed, "dropout", model, epoch, step))
             pixels = augment(pixels, recipe["augmentation"], random).to(device, memory_format=torch.channels_last)
             labels = labels.to(device)
             if "attack" in recipe:

@@ -5,9 +5,9 @@ import pandas as pd
 import torch
 
 from robustlens.images import Shard
-from robustlens.inference import check_labels, image_blocks
+from robustlens.inference import image_blocks
 from robustlens.models.attacks import pgd, random_start
-from robustlens.models.registry import Classifier
+from robustlens.models.registry import Classifier, check_labels
 from robustlens.randomness import generator
 
 

@@ -9,14 +9,13 @@ the kind is made, so that an edit to one kind does not make the others again (se
 import inspect
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
 
 from robustlens.errors import InputError
 from robustlens.images import Shard
-
-KINDS = ("gaussian-blur", "gaussian-noise", "scrambled", "silhouette", "stylized", "black-and-white", "contour")
-MOVES_THE_OBJECT = ("scrambled",)  # kinds after which the mask of the object no longer holds
 
 
 def make_stimulus(kind: str, shard: Shard, seed: int, **parameters: object) -> Iterator[np.ndarray]:
@@ -31,15 +30,24 @@ def make_stimulus(kind: str, shard: Shard, seed: int, **parameters: object) -> I
 
 
 def masks_after(kind: str, shard: Shard) -> list[np.ndarray | None]:
-    """The masks of the object, one a row, that hold for the stimulus: uint8 ``[height, width]`` or None."""
-    return [None if kind in MOVES_THE_OBJECT else shard.mask(row) for row in range(len(shard))]
+    """The masks of the object, one a row, that hold for the stimulus: uint8 ``[height, width]`` or None.
+
+    None for all where the kind's module says ``MOVES_THE_OBJECT = True``.
+    """
+    moved = getattr(_module(kind), "MOVES_THE_OBJECT", False)
+    return [None if moved else shard.mask(row) for row in range(len(shard))]
+
+
+def _module(kind: str) -> ModuleType:
+    name = kind.replace("-", "_")
+    module = import_module(f"robustlens.stimuli.{name}") if find_spec(f"robustlens.stimuli.{name}") else None
+    if not callable(getattr(module, name, None)):
+        raise InputError("stimulus kind", "the name of a module of robustlens.stimuli with a function of that name", kind)
+    return module
 
 
 def _function(kind: str) -> Callable[..., np.ndarray]:
-    if kind not in KINDS:
-        raise InputError("stimulus kind", f"one of {', '.join(KINDS)}", kind)
-    name = kind.replace("-", "_")
-    return getattr(import_module(f"robustlens.stimuli.{name}"), name)
+    return getattr(_module(kind), kind.replace("-", "_"))
 
 
 def _check_parameters(kind: str, change: Callable, parameters: dict) -> None:

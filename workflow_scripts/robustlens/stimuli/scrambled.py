@@ -5,6 +5,7 @@ import numpy as np
 from robustlens.errors import InputError
 from robustlens.randomness import generator
 
+MOVES_THE_OBJECT = True
 SHARED_SEED = 212  # of NumPy's frozen legacy generator; gives the study's order of a 2 x 2 grid: source blocks 2, 3, 1, 0
 
 

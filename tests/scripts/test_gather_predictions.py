@@ -1,0 +1,63 @@
+"""gather_predictions: every image of every stimulus exactly once."""
+
+import pandas as pd
+import pytest
+
+from gather_predictions import main
+from robustlens.errors import InputError
+from robustlens.images import write_manifest
+from tiny import image_rows
+
+
+@pytest.fixture
+def gather(tmp_path):
+    """A function that gathers predictions given as (stimulus, ids) a shard; sources: four plain and two conflict images."""
+    manifests = []
+    for name, n in (("image", 4), ("conflict", 2)):
+        manifests.append(str(tmp_path / f"{name}.parquet"))
+        write_manifest(manifests[-1], image_rows(n, prefix=name))
+
+    def run(*shards):
+        paths = []
+        for number, parts in enumerate(shards):
+            rows = [(stimulus, f"{source}-{n}") for stimulus, source, numbers in parts for n in numbers]
+            paths.append(str(tmp_path / f"shard-{number}.parquet"))
+            pd.DataFrame(rows, columns=["stimulus", "image_id"]).assign(model="net", number=number).to_parquet(paths[-1])
+        out = tmp_path / "predictions.parquet"
+        main(paths, manifests, str(out), sources={"clean": 0, "noise": 0, "conflict": 1})
+        return pd.read_parquet(out)
+
+    run.out = tmp_path / "predictions.parquet"
+    return run
+
+
+CLEAN, NOISE, CONFLICT = ("clean", "image", range(4)), ("noise", "image", range(4)), ("conflict", "conflict", range(2))
+
+
+def test_shards_are_joined(gather):
+    first, second = (
+        [("clean", "image", [0, 1]), ("noise", "image", [0, 1]), CONFLICT],
+        [("clean", "image", [2, 3]), ("noise", "image", [2, 3])],
+    )
+    table = gather(first, second)
+    assert table["number"].tolist() == [0] * 6 + [1] * 4
+    assert set(table["stimulus"]) == {"clean", "noise", "conflict"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "fault"),
+    [
+        ([CLEAN, ("noise", "image", range(3)), CONFLICT], r"\[noise\]: expected the 4 images .*, got 1 missing, first 'image-3'"),
+        ([CLEAN, NOISE], r"\[conflict\]: expected the 2 images .*, got 2 missing"),
+        ([CLEAN, ("clean", "image", [2]), NOISE, CONFLICT], r"\[clean\]: .* got 1 there more than once, first 'image-2'"),
+        ([("clean", "image", range(5)), NOISE, CONFLICT], r"\[clean\]: .* got 1 not in the manifest, first 'image-4'"),
+        (
+            [CLEAN, NOISE, CONFLICT, ("fog", "image", range(4))],
+            "predictions.parquet: expected the stimuli clean, noise, conflict, got fog too",
+        ),
+    ],
+)
+def test_what_is_not_there_exactly_once_is_refused(gather, parts, fault):
+    with pytest.raises(InputError, match=fault):
+        gather(parts)
+    assert not gather.out.exists()

@@ -1,0 +1,43 @@
+"""judge_claims: the claims on tables as they lie on disk are those on the tables themselves."""
+
+import copy
+
+import pandas as pd
+
+import tiny
+from judge_claims import main
+from robustlens.report.behaviour import read_predictions
+from robustlens.report.claims import COLUMNS, Evidence, judge
+from robustlens.report.tables import write_csv
+
+
+def run(folder, files, predictions, study):
+    tables = [files[name] for name in ("complexity", "ablation")]
+    csv = [str(folder / f"{name}.csv") for name in ("units", "concepts")]
+    main(predictions, files["filters"], files["smoothness"], *csv, *tables, str(folder / "claims.csv"), study=study)
+    return (folder / "claims.csv").read_text()
+
+
+def test_claims_from_files(tmp_path):
+    files, predictions = tiny.write_units(tmp_path), tiny.write_predictions(tmp_path)
+    write_csv(tmp_path / "units.csv", tiny.units_table())
+    write_csv(tmp_path / "concepts.csv", tiny.CONCEPTS)
+    text = run(tmp_path, files, predictions, tiny.STUDY)
+    hand_made = [tiny.filters_table(), tiny.smoothness_table(), tiny.units_table(), tiny.complexity_table(), tiny.ablation_table()]
+    write_csv(tmp_path / "expected.csv", judge(Evidence(tiny.STUDY, tiny.predictions_table(), *hand_made, tiny.CONCEPTS)))
+    assert text == (tmp_path / "expected.csv").read_text()
+    table = pd.read_csv(tmp_path / "claims.csv")
+    assert table.columns.tolist() == COLUMNS and table["claim"].nunique() == 12
+    assert "not measured" not in set(table["verdict"])
+    assert run(tmp_path, files, predictions[::-1], tiny.STUDY) == text
+    read = read_predictions(predictions)[list(tiny.predictions_table())]
+    pd.testing.assert_frame_equal(read, tiny.predictions_table(), check_dtype=False)
+
+
+def test_a_study_of_nothing(tmp_path):
+    (tmp_path / "units.csv").write_text("concept_set,model,layer,unit,concept,name,category,iou\n")
+    (tmp_path / "concepts.csv").write_text("concept_set,name\n")
+    study = {**copy.deepcopy(tiny.STUDY), "pairs": {}, "controls": {}, "concepts": {}}
+    files = dict.fromkeys(("filters", "smoothness", "complexity", "ablation"), [])
+    lines = run(tmp_path, files, [], study).splitlines()
+    assert lines == [",".join(COLUMNS), *(f"C{n},,,,,,,,0,not measured" for n in range(1, 13))]

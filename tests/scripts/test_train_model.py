@@ -1,0 +1,65 @@
+"""train_model: weights before and after, a card, a curve, and nothing written when the training cannot be."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from measure_filters import main as measure_filters
+from robustlens.errors import InputError
+from robustlens.models.registry import load_model
+from tiny import coloured, cut_shards, image_rows, spec_of
+from train_model import main
+
+RECIPE = {"epochs": 4, "batch_size": 10, "learning_rate": 0.02, "weight_decay": 0.0, "augmentation": []}
+FILES = ("weights.safetensors", "initial.safetensors", "card.json", "training.parquet")
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """30 pictures of three colours, in shards of 12."""
+    rows = image_rows(30, labels=np.arange(30) % 3)
+    pixels = coloured([((200, 60, 60), (60, 200, 60), (60, 60, 200))[label] for label in rows["label"]], side=12)
+    return [str(shard.path) for shard in cut_shards(tmp_path / "shards", pixels, rows, 12)]
+
+
+def run(folder, shards, spec=None, recipe=RECIPE, seed=0):
+    files = [str(folder / name) for name in FILES]
+    spec = spec or spec_of(classes=3, width=8)
+    main(shards, *files, model="net", spec=spec, source="train", recipe=recipe, seed=seed, device="cpu")
+    return files
+
+
+def test_a_network_is_trained(tmp_path, shards):
+    weights, initial, card, training = run(tmp_path / "net", shards)
+    description = json.loads((tmp_path / "net" / "card.json").read_text())
+    assert description["training"] == {"recipe": RECIPE, "source": "train", "n_images": 30, "seed": 0}
+    assert {key: description[key] for key in spec_of(classes=3, width=8)} == spec_of(classes=3, width=8)
+    assert description["model"] == "net" and description["input"] == "[0,1] RGB"
+    history = pd.read_parquet(training)
+    assert history.columns.tolist() == ["model", "epoch", "loss", "accuracy"] and len(history) == 4
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    model = load_model(weights, card, "cpu")
+    measure_filters(weights, card, str(tmp_path / "filters.parquet"), model="net", initial=initial)
+    filters = pd.read_parquet(tmp_path / "filters.parquet").set_index("weights")
+    assert len(filters.loc["trained"]) == len(filters.loc["initial"]) == 4 + 4 * 8
+    assert not np.allclose(filters.loc["trained", "total_variation"], filters.loc["initial", "total_variation"])
+    assert next(model.network.parameters()).device == torch.device("cpu")
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path, shards):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(tmp_path / name, shards, seed=seed)
+    for file in FILES:
+        one, again, other = ((tmp_path / name / file).read_bytes() for name in "abc")
+        assert one == again and one != other
+
+
+def test_a_network_that_cannot_be_built_or_fed_leaves_no_weights(tmp_path, shards):
+    with pytest.raises(InputError, match="models.net.architecture"):
+        run(tmp_path / "net", shards, {**spec_of(classes=3), "architecture": "robustlens.models.miniature:vgg"})
+    with pytest.raises(InputError, match="below the 2 classes of net"):
+        run(tmp_path / "net", shards, spec_of(classes=2, width=8))
+    assert not (tmp_path / "net" / "weights.safetensors").exists()

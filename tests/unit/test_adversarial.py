@@ -1,0 +1,72 @@
+"""Adversarial images as they are stored: worked out on paper, with their norms, and the same bits however the images are cut."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robustlens.errors import InputError
+from robustlens.stimuli.adversarial import attack
+from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
+
+PGD = {"norm": "l2", "eps": 1.0, "step": 0.3, "steps": 2, "random_start": True, "use_best": True}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return pictures(21), image_rows(21, labels=np.arange(21) % 5)
+
+
+@pytest.mark.parametrize(
+    ("size", "moved"),
+    [
+        (20.0, (80, 170, 70)),
+        (20.6, (79, 171, 71)),  # rounded to the nearest of 256 levels
+        (60.0, (40, 210, 110)),
+        (110.0, (0, 255, 160)),  # within the range of pixels
+    ],
+)
+def test_an_attack_on_paper(tmp_path, size, moved):
+    """Logits are the channel means: for label 0 the loss falls with red and rises with green and blue."""
+    shard = make_shard(tmp_path / "shard.parquet", coloured([(100, 150, 50)]), labels=[0])
+    spec = {"norm": "linf", "eps": size / 255, "step": size / 510, "steps": 5, "random_start": False, "use_best": False}
+    pixels, rows = attack(classifier(Channels()), shard, spec, seed=0, batch_size=1)
+    assert np.array_equal(pixels, coloured([moved]))
+    change = (np.array(moved) - (100, 150, 50)) / 255
+    assert rows["linf"].tolist() == pytest.approx([np.abs(change).max()])
+    assert rows["l2"].tolist() == pytest.approx([np.sqrt(16 * (change**2).sum())])  # of 4 x 4 px
+
+
+def test_the_norms_are_those_of_the_stored_images(tmp_path, images):
+    pixels, rows = images[0][:12], images[1][:12]
+    model = classifier(random_network(classes=5, width=12), **HALF)
+    for norm, eps in (("l2", 1.0), ("linf", 0.05)):
+        spec = {**PGD, "norm": norm, "eps": eps, "step": eps / 2}
+        moved, table = attack(model, make_shard(tmp_path / "shard.parquet", pixels, rows), spec, seed=0, batch_size=50)
+        change = (moved.astype(float) - pixels).reshape(12, -1) / 255
+        np.testing.assert_allclose(table["l2"], np.sqrt((change**2).sum(1)), rtol=1e-5)
+        np.testing.assert_allclose(table["linf"], np.abs(change).max(1), rtol=1e-5)
+        rounding = 0.5 / 255 * (np.sqrt(change.shape[1]) if norm == "l2" else 1)
+        assert table[norm].between(0.5 * eps, eps + rounding).all()
+        assert moved.dtype == np.uint8 and table["image_id"].tolist() == rows["image_id"].tolist()
+
+
+@pytest.mark.parametrize("architecture", ["alexnet", "googlenet", "resnet"])
+def test_attacks_are_the_same_bits_whatever_the_batch_and_the_shards(tmp_path, architecture, images):
+    pixels, rows = images
+    network = classifier(random_network(architecture, classes=5), **HALF)
+    shard = make_shard(tmp_path / "shard.parquet", pixels, rows)
+    whole = attack(network, shard, PGD, seed=0, batch_size=50)
+    for batch_size in (1, 7, 200):
+        moved, norms = attack(network, shard, PGD, seed=0, batch_size=batch_size)
+        assert np.array_equal(moved, whole[0]) and norms.equals(whole[1])
+    parts = [attack(network, part, PGD, seed=0, batch_size=50) for part in cut_shards(tmp_path, pixels, rows, 8)]
+    assert np.array_equal(np.concatenate([moved for moved, _ in parts]), whole[0])
+    assert pd.concat([norms for _, norms in parts], ignore_index=True).equals(whole[1])
+    assert not np.array_equal(attack(network, shard, PGD, seed=1, batch_size=50)[0], whole[0])
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_an_image_without_a_class_of_the_network_cannot_be_attacked(tmp_path, label):
+    shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 0, 0)] * 2), labels=[0, label])
+    with pytest.raises(InputError, match=rf"\[image-1\]: expected a label below the 3 classes of net, got {label}"):
+        attack(classifier(Channels()), shard, PGD, seed=0, batch_size=10)

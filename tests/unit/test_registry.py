@@ -1,0 +1,213 @@
+"""Networks by name, and what is refused at the door: other weights, foreign keys, hostile files, devices that are not there."""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from robustlens.checksum import file_sha256
+from robustlens.errors import InputError
+from robustlens.models import registry
+from robustlens.models.registry import (
+    Classifier,
+    build_network,
+    check_labels,
+    checked_device,
+    convolutions,
+    load_model,
+    load_weights,
+    read_checkpoint,
+)
+from tiny import Channels, coloured, make_model, make_shard, random_network, spec_of
+
+ALEXNET = "robustlens.models.miniature:alexnet"
+
+
+class Hostile:
+    """Pickled, it writes a file where it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return exec, (f"open({str(self.path)!r}, 'w').close()",)
+
+
+# ----------------------------------------------------------------------------------------------------------------- classifiers
+def test_a_classifier_normalises_inside_and_only_there():
+    network = nn.Flatten()
+    model = Classifier(network, [0.5, 0.25, 0.0], [0.5, 0.25, 2.0], [])
+    images = torch.tensor([[1.0, 0.5, 1.0], [0.0, 0.0, 0.0]]).view(2, 3, 1, 1)
+    assert model(images).tolist() == [[1, 1, 0.5], [-1, -1, 0]]
+    assert list(model.state_dict()) == []  # the mean is no weight
+
+
+def test_layers_by_name():
+    network = random_network(classes=5, width=8)
+    model = Classifier(network, [0.0] * 3, [1.0] * 3, [], {"model": "net"})
+    assert model.layer("conv2") is network.conv2
+    assert model.layer("conv2.0") is network.conv2[0]
+    with pytest.raises(InputError, match="models.net.layers: expected a module such as conv1, conv2, .*, head, got conv6"):
+        model.layer("conv6")
+
+
+def test_convolutions_in_order():
+    names = ["conv1.0", "layer1.first.0", "layer1.second.0", "layer2.first.0", "layer2.second.0", "layer2.shortcut.0"]
+    assert convolutions(random_network("resnet", classes=5))[:6] == names
+
+
+# -------------------------------------------------------------------------------------------------------------------- building
+def test_a_network_is_built_from_its_name():
+    assert build_network("models.net", ALEXNET, {"classes": 4, "width": 8}).head[-1].out_features == 4
+
+
+def test_a_package_in_a_folder_and_a_factory_in_a_class(tmp_path, monkeypatch):
+    (tmp_path / "brought_by_the_user.py").write_text(
+        "from torch import nn\n\nclass Nets:\n    @classmethod\n    def by_name(cls, name):\n        return nn.Linear(len(name), 1)\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    network = build_network("models.net", "brought_by_the_user:Nets.by_name", {"name": "abc"}, str(tmp_path))
+    assert network.in_features == 3
+    with pytest.raises(InputError, match="models.net.python_path: expected a folder, got /nowhere"):
+        build_network("models.net", "brought_by_the_user:Nets", {}, "/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "arguments", "fault"),
+    [
+        ("miniature", {}, "models.net.architecture: expected package.module:factory, got miniature"),
+        (":alexnet", {}, "models.net.architecture: expected package.module:factory, got :alexnet"),
+        ("nopackage.at.all:net", {}, r"models.net.architecture: expected an importable .*, got nopackage.at.all:net \(No module"),
+        ("robustlens.models.miniature:vgg", {}, r"models.net.architecture: expected an importable .* has no attribute 'vgg'"),
+        (ALEXNET, {"classes": 3, "widht": 8}, "models.net.arguments: expected what .*:alexnet takes, got .*widht"),
+        (ALEXNET, {}, "models.net.arguments: expected what .*:alexnet takes, got .*classes"),
+        ("builtins:dict", {}, "models.net.architecture: expected a factory of a torch module, got dict"),
+    ],
+)
+def test_what_cannot_be_built(architecture, arguments, fault):
+    with pytest.raises(InputError, match=fault):
+        build_network("models.net", architecture, arguments)
+
+
+# --------------------------------------------------------------------------------------------------------------------- loading
+def test_a_saved_model_comes_back(tmp_path):
+    network = random_network("googlenet", classes=5)
+    weights, card = make_model(tmp_path, network=network, spec=spec_of("googlenet", classes=5))
+    model = load_model(weights, card, "cpu", ["conv1", "inception3"])
+    images = torch.rand(3, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), network.eval()((images - 0.5) / 0.25))
+    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
+    assert model.layers == ["conv1", "inception3"] and model.card["model"] == "net"
+    assert model.card["sha256"] == file_sha256(weights)
+    assert model.card["convolutions"] == convolutions(network)
+
+
+def test_equal_weights_give_equal_files(tmp_path):
+    files = [make_model(tmp_path / name)[0] for name in "ab"]
+    assert file_sha256(files[0]) == file_sha256(files[1])
+    assert file_sha256(make_model(tmp_path / "c", network=random_network(seed=1, classes=5, width=8))[0]) != file_sha256(files[0])
+
+
+def test_weights_that_are_not_the_cards_are_refused(tmp_path):
+    weights, _ = make_model(tmp_path / "a")
+    _, card = make_model(tmp_path / "b", network=random_network(seed=1, classes=5, width=8))
+    with pytest.raises(InputError, match=r"a/weights.safetensors: expected sha256 \w{16}... of .*b/card.json, got \w{16}..."):
+        load_model(weights, card, "cpu")
+
+
+def test_weights_that_do_not_fit_the_architecture_are_refused(tmp_path):
+    weights, card = make_model(tmp_path)
+    network = build_network("models.net", ALEXNET, {"classes": 5, "width": 16})
+    with pytest.raises(InputError, match="weights.safetensors: expected the weights of AlexNet, got .* size mismatch for conv1.0.weight"):
+        load_weights(network, weights)
+    (tmp_path / "broken.safetensors").write_bytes(b"\x00" * 100)
+    with pytest.raises(InputError, match="broken.safetensors: expected a safetensors file"):
+        load_weights(network, str(tmp_path / "broken.safetensors"))
+    changed = {**json.loads((tmp_path / "card.json").read_text()), **spec_of("resnet", classes=5)}
+    (tmp_path / "card.json").write_text(json.dumps(changed))
+    with pytest.raises(InputError, match="expected the weights of ResNet, got .*layer1"):
+        load_model(weights, card, "cpu")
+
+
+def test_labels_beyond_the_classes(tmp_path):
+    shard = make_shard(tmp_path / "shard.parquet", coloured([(0, 0, 0)] * 3), labels=[2, 0, -1])
+    check_labels(shard, 3, "net", known=False)
+    with pytest.raises(InputError, match=r"shard.parquet \[image-2\]: expected a label below the 3 classes of net, got -1"):
+        check_labels(shard, 3, "net")
+    with pytest.raises(InputError, match=r"\[image-0\]: expected a label below the 2 classes of net, got 2"):
+        check_labels(shard, 2, "net", known=False)
+
+
+# --------------------------------------------------------------------------------------------------------------------- devices
+def test_no_device_is_exchanged_for_another(monkeypatch):
+    assert checked_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(InputError, match=f"machine.device: expected {device}, a device that torch can use, .* set machine.device: cpu"):
+            checked_device(device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert checked_device("cuda") == torch.device("cuda")
+    with pytest.raises(InputError, match="machine.device: expected cuda:1"):
+        checked_device("cuda:1")
+
+
+def test_a_model_is_not_loaded_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError, match="machine.device"):
+        load_model(*make_model(tmp_path), "cuda")
+
+
+# ----------------------------------------------------------------------------------------------------------------- checkpoints
+def test_checkpoints_in_their_wrappings(tmp_path):
+    state = Channels().state_dict()
+    wrappings = {"plain": state, "state_dict": {"state_dict": state, "epoch": 3}, "model": {"model": state, "optimizer": {"a": [1]}}}
+    for name, content in wrappings.items():
+        torch.save(content, tmp_path / f"{name}.pth")
+        found = read_checkpoint(str(tmp_path / f"{name}.pth"))
+        assert list(found) == ["maps.weight"] and torch.equal(found["maps.weight"], state["maps.weight"])
+    save_file(state, tmp_path / "a.safetensors")
+    assert torch.equal(read_checkpoint(str(tmp_path / "a.safetensors"))["maps.weight"], state["maps.weight"])
+
+
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
+    trap = tmp_path / "trap"
+    torch.save({"state_dict": {"maps.weight": torch.eye(3)}, "epoch": Hostile(trap)}, tmp_path / "zip.pth")
+    torch.save({"a": Hostile(trap)}, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
+    (tmp_path / "raw.pth").write_bytes(pickle.dumps(Hostile(trap)))
+    for name in ("zip.pth", "legacy.pth", "raw.pth"):
+        with pytest.raises(InputError, match=f"{name}: expected a checkpoint of plain tensors"):
+            read_checkpoint(str(tmp_path / name))
+        assert not trap.exists()
+    torch.load(tmp_path / "zip.pth", weights_only=False)
+    assert trap.exists()  # the trap works
+
+
+@pytest.mark.parametrize("name", ["empty.pth", "text.pth", "broken.safetensors"])
+def test_files_that_are_no_checkpoints(tmp_path, name):
+    (tmp_path / name).write_bytes({"empty.pth": b"", "text.pth": b"not a network"}.get(name, b"\x00" * 50))
+    with pytest.raises(InputError, match=f"{name}: expected a checkpoint of plain tensors, got .+"):
+        read_checkpoint(str(tmp_path / name))
+
+
+def test_checkpoints_of_something_else(tmp_path):
+    torch.save([torch.eye(3)], tmp_path / "list.pth")
+    torch.save({"a": 3, "b": torch.eye(3)}, tmp_path / "mixed.pth")
+    for name in ("list.pth", "mixed.pth"):
+        with pytest.raises(InputError, match=f"{name}: expected a dictionary of tensors"):
+            read_checkpoint(str(tmp_path / name))
+    with pytest.raises(InputError, match="gone.pth: expected a checkpoint file, got no such file"):
+        read_checkpoint(str(tmp_path / "gone.pth"))
+
+
+def test_nothing_else_in_the_library_loads_pickles():
+    """``torch.load`` stands once, and as ``weights_only``."""
+    sources = [path.read_text() for path in Path(registry.__file__).parents[2].rglob("*.py")]
+    assert sum(text.count("torch.load(") for text in sources) == 1
+    assert sum(text.count("weights_only=True") for text in sources) == 1
+    assert not any("pickle" in line for text in sources for line in text.splitlines() if line.startswith(("import ", "from ")))

@@ -1,0 +1,214 @@
+"""Training: the same numbers from the same keys, a set that can be learnt, and what each augmentation does."""
+
+import numpy as np
+import pytest
+import torch
+
+from robustlens.errors import InputError
+from robustlens.models import training
+from robustlens.models.miniature import alexnet
+from robustlens.models.registry import Classifier
+from robustlens.models.training import TrainingImages, augment, initialise, train
+from robustlens.randomness import generator
+from tiny import HALF, coloured, cut_shards, image_rows, make_shard
+
+RECIPE = {"epochs": 3, "batch_size": 12, "learning_rate": 0.02, "weight_decay": 0.0005, "augmentation": []}
+PGD = {"norm": "l2", "eps": 0.5, "step": 0.25, "steps": 2, "random_start": True, "ramp_epochs": 1}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    """60 pictures of 12 px whose class is their strongest colour, under noise."""
+    labels = np.arange(60) % 3
+    levels = np.full((60, 3), 80)
+    levels[np.arange(60), labels] = 170
+    noise = np.random.default_rng(0).normal(0, 15, (60, 12, 12, 3))
+    pixels = np.clip(coloured([tuple(level) for level in levels], 12) + noise, 0, 255).astype(np.uint8)
+    return make_shard(tmp_path_factory.mktemp("shards") / "shard.parquet", pixels, labels=labels)
+
+
+def trained(shards, recipe, seed=0, model="net", factory=None):
+    """The history and the weights of a small AlexNet; whatever torch drew before."""
+    torch.manual_seed(np.random.default_rng().integers(2**31))
+    network = initialise(factory or small_network, seed, model)
+    classifier = Classifier(network, HALF["mean"], HALF["std"], [], {"model": model})
+    history = train(classifier, TrainingImages(shards), recipe, seed=seed, model=model, device=CPU)
+    return history, {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def small_network() -> torch.nn.Module:
+    return alexnet(classes=3, width=8)
+
+
+def with_dropout() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(3 * 12 * 12, 3))
+
+
+def same(one: dict, other: dict) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+# ---------------------------------------------------------------------------------------------------------------- reproducible
+@pytest.mark.parametrize("attack", [None, PGD])
+def test_the_same_keys_give_the_same_weights(shard, attack):
+    recipe = {**RECIPE, "augmentation": ["permute-channels", "invert"], **({"attack": attack} if attack else {})}
+    history, weights = trained([shard], recipe)
+    again, weights_again = trained([shard], recipe)
+    assert same(weights, weights_again) and history.equals(again)
+    assert not same(weights, trained([shard], recipe, seed=1)[1])
+    assert not same(weights, trained([shard], recipe, model="another")[1])
+
+
+def test_shards_and_memory_change_no_weight(tmp_path, shard, monkeypatch):
+    _, weights = trained([shard], RECIPE)
+    parts = cut_shards(tmp_path, shard.pixels(), shard.rows.assign(path=""), 23)
+    assert same(trained(parts, RECIPE)[1], weights)
+    monkeypatch.setattr(training, "CACHE_BYTES", 0)
+    assert TrainingImages(parts).cache is None
+    assert same(trained(parts, RECIPE)[1], weights)
+
+
+def test_dropout_is_keyed_too_and_leaves_torch_as_it_was(shard):
+    _, weights = trained([shard], RECIPE, factory=with_dropout)
+    assert same(weights, trained([shard], RECIPE, factory=with_dropout)[1])
+    network = Classifier(with_dropout(), HALF["mean"], HALF["std"], [], {"model": "net"})
+    before = torch.get_rng_state()
+    train(network, TrainingImages([shard]), RECIPE, seed=0, model="net", device=CPU)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_initialisation_leaves_torch_as_it_was():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    first = initialise(small_network, 0, "net")
+    assert torch.equal(torch.rand(2), expected)
+    assert same(first.state_dict(), initialise(small_network, 0, "net").state_dict())
+    assert not same(first.state_dict(), initialise(small_network, 1, "net").state_dict())
+
+
+# -------------------------------------------------------------------------------------------------------------------- learning
+def test_a_separable_set_is_learnt(shard):
+    history, _ = trained([shard], {**RECIPE, "epochs": 6})
+    assert history.columns.tolist() == ["model", "epoch", "loss", "accuracy"]
+    assert history["model"].unique().tolist() == ["net"] and history["epoch"].tolist() == list(range(6))
+    assert history["loss"].iloc[0] > 0.3
+    assert history["loss"].iloc[-1] < 0.1 and history["accuracy"].iloc[-1] == 1
+
+
+def test_adversarial_training_sees_harder_images(shard):
+    plain, weights = trained([shard], RECIPE)
+    hard, robust_weights = trained([shard], {**RECIPE, "attack": {**PGD, "eps": 3.0, "step": 1.5}})
+    assert not same(weights, robust_weights)
+    assert hard["loss"].iloc[-1] > plain["loss"].iloc[-1] + 0.1
+
+
+def test_an_attack_without_strength_trains_as_without(shard):
+    """The weights are those of standard training; the running statistics saw the images more than once."""
+    _, weights = trained([shard], RECIPE)
+    _, attacked = trained([shard], {**RECIPE, "attack": {**PGD, "eps": 0.0, "step": 0.0, "random_start": False}})
+    learnt = [name for name in weights if "running" not in name and "num_batches" not in name]
+    assert all(torch.equal(weights[name], attacked[name]) for name in learnt)
+
+
+def test_the_attack_grows_over_the_ramp(shard, monkeypatch):
+    seen = []
+
+    def spy(logits, images, labels, *, norm, eps, step, steps, start):
+        seen.append((eps, step, float(start.flatten(1).norm(dim=1).max())))
+        return images
+
+    monkeypatch.setattr(training, "pgd", spy)
+    trained([shard], {**RECIPE, "attack": {**PGD, "eps": 2.0, "step": 1.0, "ramp_epochs": 2}})
+    eps, step, start = (np.array(column) for column in zip(*seen, strict=True))
+    np.testing.assert_allclose(eps, np.minimum(2.0, np.arange(15) / 5))  # five steps an epoch
+    np.testing.assert_allclose(step, eps / 2)
+    assert (start <= eps + 1e-6).all() and start.max() > 1
+    seen.clear()
+    trained([shard], {**RECIPE, "attack": {**PGD, "eps": 2.0, "ramp_epochs": 0}})
+    assert {found[0] for found in seen} == {2.0}
+
+
+def test_every_image_is_seen_once_an_epoch(shard, monkeypatch):
+    seen = []
+    monkeypatch.setattr(TrainingImages, "batch", spy_on(TrainingImages.batch, seen))
+    trained([shard], RECIPE)
+    drawn = seen[1:]  # the first asks how many classes there are
+    assert [len(rows) for rows in drawn] == [12] * 15
+    epochs = [np.concatenate(drawn[start : start + 5]) for start in (0, 5, 10)]
+    assert all(sorted(epoch) == list(range(60)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def spy_on(batch, seen):
+    return lambda self, rows: seen.append(rows) or batch(self, rows)
+
+
+# ---------------------------------------------------------------------------------------------------------------------- images
+def test_images_of_several_shards_in_any_order(tmp_path):
+    pixels, rows = coloured([(10 * n, 0, 0) for n in range(10)]), image_rows(10, labels=range(10))
+    images = TrainingImages(cut_shards(tmp_path, pixels, rows, 4))
+    found, labels = images.batch(np.array([9, 0, 4, 3, 8]))
+    assert len(images) == 10 and labels.tolist() == [9, 0, 4, 3, 8]
+    assert found.shape == (5, 3, 4, 4) and found.dtype == torch.float32
+    np.testing.assert_allclose(found[:, 0, 0, 0] * 255, [90, 0, 40, 30, 80], rtol=1e-6)
+    assert not found[:, 1:].any()
+
+
+# --------------------------------------------------------------------------------------------------------------- augmentations
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return torch.rand(1000, 3, 2, 4)
+
+
+def test_no_augmentation(batch):
+    assert torch.equal(augment(batch, [], generator(0)), batch)
+
+
+def test_channels_are_exchanged_in_one_way_a_batch(batch):
+    orders = set()
+    for n in range(60):
+        changed = augment(batch, ["permute-channels"], generator(0, n))
+        order = tuple(next(k for k in range(3) if torch.equal(changed[0, c], batch[0, k])) for c in range(3))
+        assert torch.equal(changed, batch[:, list(order)])
+        orders.add(order)
+    assert len(orders) == 6
+
+
+@pytest.mark.parametrize(("name", "change"), [("invert", lambda x: 1 - x), ("flip", lambda x: x.flip(3))])
+def test_half_of_the_images_are_changed_each_on_its_own(batch, name, change):
+    found = augment(batch, [name], generator(0))
+    same, turned = ((found == wanted).flatten(1).all(1) for wanted in (batch, change(batch)))
+    assert (same ^ turned).all()
+    assert 430 < turned.sum() < 570  # 4.5 standard deviations
+    assert torch.equal(found, augment(batch, [name], generator(0)))
+    assert not torch.equal(found, augment(batch, [name], generator(1)))
+
+
+def test_augmentations_are_drawn_apart(batch):
+    both = augment(batch, ["invert", "flip"], generator(0))
+    kinds = [batch, 1 - batch, batch.flip(3), 1 - batch.flip(3)]
+    counts = [int((both == kind).flatten(1).all(1).sum()) for kind in kinds]
+    assert sum(counts) == 1000 and min(counts) > 190
+
+
+# --------------------------------------------------------------------------------------------------------------------- refused
+@pytest.mark.parametrize(("label", "fault"), [(-1, "got -1"), (3, "got 3")])
+def test_images_without_a_class_of_the_network_are_refused(tmp_path, shard, label, fault):
+    rows = shard.rows.assign(path="", label=np.where(np.arange(60) == 7, label, shard.rows["label"]))
+    other = make_shard(tmp_path / "shard.parquet", shard.pixels(), rows)
+    with pytest.raises(InputError, match=rf"shard.parquet \[image-7\]: expected a label below the 3 classes of net, {fault}"):
+        trained([other], RECIPE)
+
+
+def test_too_few_steps_are_refused(shard):
+    with pytest.raises(InputError, match="training of net: expected at least 5 steps .*, got 2 epochs x 2 of 60 images in batches of 30"):
+        trained([shard], {**RECIPE, "epochs": 2, "batch_size": 30})
+    assert len(trained([shard], {**RECIPE, "epochs": 5, "batch_size": 500})[0]) == 5  # one batch of all images an epoch
+
+
+def test_a_loss_that_is_not_finite_is_refused(shard):
+    with pytest.raises(InputError, match="training of net: expected a finite loss, got (nan|inf) in epoch .*; lower the learning rate"):
+        trained([shard], {**RECIPE, "learning_rate": 1e30})
