@@ -18,13 +18,7 @@ def manifest(broden, tmp_path):
 
 
 def test_images_are_read_in_place(broden, manifest, tmp_path):
-    main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=1, images_per_shard=20, geometry=None)
+    main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=1, images_per_shard=20)
     shard = read_shard(tmp_path / "shard.parquet")
     assert len(shard) == 4 and shard.pixels().shape == (4, 48, 48, 3)
     assert np.array_equal(shard.pixels(0, 1)[0], np.asarray(Image.open(broden / "images" / "concepts-scenes-000020.png")))
-
-
-def test_images_are_read_with_a_geometry(broden, manifest, tmp_path):
-    geometry = {"resize": 32, "crop": 24}
-    main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=0, images_per_shard=20, geometry=geometry)
-    assert read_shard(tmp_path / "shard.parquet").pixels(0, 2).shape == (2, 24, 24, 3)

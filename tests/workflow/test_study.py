@@ -34,7 +34,7 @@ def shape_bias(study):
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_networks_work(accuracy, pair):
-    assert accuracy[f"{pair}-s", "clean"] > 0.95 and accuracy[f"{pair}-r", "clean"] > 0.9
+    assert accuracy[f"{pair}-s", "clean"] > 0.95 and accuracy[f"{pair}-r", "clean"] > 0.85
     assert accuracy[f"{pair}-r", "pgd-2"] > accuracy[f"{pair}-s", "pgd-2"] + 0.3
 
 

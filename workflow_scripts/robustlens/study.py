@@ -89,7 +89,12 @@ def check_names(config: dict, images: list[str]) -> None:
 
 
 def check_images(config: dict, images: list[str]) -> None:
-    """Sources and parameters of stimuli, members of suites; folders of pictures."""
+    """Folders of pictures; sources and parameters of stimuli; members of suites."""
+    for section in ("sources", "concepts"):
+        for name, spec in config[section].items():
+            root = spec.get("root")
+            if root and not Path(root).is_dir() and not Path(root).parts[:2] == ("results", "fetched"):
+                raise InputError(f"{section}.{name}.root", "a folder of pictures", f"{root}, which is not there")
     for section in ("stimuli", "attacks"):
         for name, spec in config[section].items():
             _known(f"{section}.{name}.source", spec["source"], config["sources"])
@@ -102,11 +107,6 @@ def check_images(config: dict, images: list[str]) -> None:
             if name in suite_of:
                 raise InputError(f"suites.{suite}", "each image set in one suite", f"{name}, which is in {suite_of[name]} too")
             suite_of[name] = suite
-    for section in ("sources", "concepts"):
-        for name, spec in config[section].items():
-            root = spec.get("root")
-            if root and not Path(root).is_dir() and not Path(root).parts[:2] == ("results", "fetched"):
-                raise InputError(f"{section}.{name}.root", "a folder of pictures", f"{root}, which is not there")
 
 
 def _check_parameters(where: str, spec: dict, source_kind: str) -> None:
