@@ -106,8 +106,8 @@ rule judge_claims:
         predictions=PREDICTIONS,
         filters=NEURONS["filters"],
         smoothness=NEURONS["smoothness"],
-        units="results/reports/tables/dissection_units.csv",
-        concepts="results/reports/tables/concepts.csv",
+        units=NEURONS["units"],
+        concepts=CONCEPTS,
         complexity=NEURONS["complexity"],
         ablation=NEURONS["ablation"],
     output:

@@ -2,37 +2,35 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import Evidence, judge
+from robustlens.report.claims import judge
+from robustlens.report.evidence import Evidence
 from robustlens.report.tables import write_csv
-from robustlens.report.units import read_tables
+from robustlens.report.units import read_sets, read_tables
 
 
 def main(
     predictions: list[str],
     filters: list[str],
     smoothness: list[str],
-    units: str,
-    concepts: str,
+    units: list[str],
+    concepts: list[str],
     complexity: list[str],
     ablation: list[str],
     claims: str,
     *,
     study: dict,
 ):
-    """``units`` and ``concepts`` are tables of the report (CSV), the others one Parquet file a model (or model and concept set)."""
-    counts = [pd.read_parquet(path).assign(concept_set=Path(path).parent.name) for path in complexity]
+    """One Parquet file a model, a model and concept set, or (``concepts``) a concept set."""
     evidence = Evidence(
         study,
         read_predictions(predictions),
         read_tables(filters),
         read_tables(smoothness),
-        pd.read_csv(units),
-        pd.concat(counts, ignore_index=True) if counts else pd.DataFrame(),
+        read_sets(units),
+        read_sets(complexity),
         read_tables(ablation),
-        pd.read_csv(concepts),
+        read_sets(concepts),
     )
     write_csv(Path(claims), judge(evidence))
 

@@ -8,12 +8,6 @@ from robustlens.report import units as tables
 from robustlens.report.tables import write_csv
 
 
-def with_set(paths: list[str]) -> pd.DataFrame:
-    """The tables of all concept sets as one, with the name of each file's folder as ``concept_set``."""
-    frames = [pd.read_parquet(path).assign(concept_set=Path(path).parent.name) for path in paths]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
 def main(
     filters: list[str],
     smoothness: list[str],
@@ -35,12 +29,12 @@ def main(
     resamples: int,
 ):
     """One Parquet file a model (and concept set) in, one CSV a table out; the first concept set labels the layers' tables."""
-    all_units = with_set(units)
+    all_units = tables.read_sets(units)
     all_units = all_units[tables.UNITS] if len(all_units) else pd.DataFrame(columns=tables.UNITS)
     first_set = all_units[all_units["concept_set"] == all_units["concept_set"].iloc[0]] if len(all_units) else all_units
-    counts = with_set(complexity)
+    counts = tables.read_sets(complexity)
     first_counts = counts[counts["concept_set"] == counts["concept_set"].iloc[0]] if len(counts) else counts
-    known = with_set(concepts)
+    known = tables.read_sets(concepts)
     smooth = tables.read_tables(smoothness)
     write_csv(Path(total_variation_csv), tables.total_variation(tables.read_tables(filters), smooth, resamples))
     write_csv(Path(dissection_csv), tables.dissection(first_set, categories, iou))

@@ -7,21 +7,19 @@ import pandas as pd
 import tiny
 from judge_claims import main
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import COLUMNS, Evidence, judge
+from robustlens.report.claims import COLUMNS, judge
+from robustlens.report.evidence import Evidence
 from robustlens.report.tables import write_csv
 
 
 def run(folder, files, predictions, study):
-    tables = [files[name] for name in ("complexity", "ablation")]
-    csv = [str(folder / f"{name}.csv") for name in ("units", "concepts")]
-    main(predictions, files["filters"], files["smoothness"], *csv, *tables, str(folder / "claims.csv"), study=study)
+    tables = [files[name] for name in ("filters", "smoothness", "units", "concepts", "complexity", "ablation")]
+    main(predictions, *tables, str(folder / "claims.csv"), study=study)
     return (folder / "claims.csv").read_text()
 
 
 def test_claims_from_files(tmp_path):
     files, predictions = tiny.write_units(tmp_path), tiny.write_predictions(tmp_path)
-    write_csv(tmp_path / "units.csv", tiny.units_table())
-    write_csv(tmp_path / "concepts.csv", tiny.CONCEPTS)
     text = run(tmp_path, files, predictions, tiny.STUDY)
     hand_made = [tiny.filters_table(), tiny.smoothness_table(), tiny.units_table(), tiny.complexity_table(), tiny.ablation_table()]
     write_csv(tmp_path / "expected.csv", judge(Evidence(tiny.STUDY, tiny.predictions_table(), *hand_made, tiny.CONCEPTS)))
@@ -35,9 +33,7 @@ def test_claims_from_files(tmp_path):
 
 
 def test_a_study_of_nothing(tmp_path):
-    (tmp_path / "units.csv").write_text("concept_set,model,layer,unit,concept,name,category,iou\n")
-    (tmp_path / "concepts.csv").write_text("concept_set,name\n")
     study = {**copy.deepcopy(tiny.STUDY), "pairs": {}, "controls": {}, "concepts": {}}
-    files = dict.fromkeys(("filters", "smoothness", "complexity", "ablation"), [])
+    files = dict.fromkeys(("filters", "smoothness", "units", "concepts", "complexity", "ablation"), [])
     lines = run(tmp_path, files, [], study).splitlines()
     assert lines == [",".join(COLUMNS), *(f"C{n},,,,,,,,0,not measured" for n in range(1, 13))]

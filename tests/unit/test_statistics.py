@@ -160,3 +160,20 @@ def test_verdicts(low, high, claimed_positive, claimed_negative):
 def test_verdicts_on_par_or_worse(low, high, answer):
     assert verdict(low, high, -1, margin=0.02) == answer
     assert verdict(-high, -low, 1, margin=0.02) == answer
+
+
+def test_strata_keep_their_sizes():
+    """Three units of one layer and five of another: every resample draws three and five."""
+    strata = np.array(["b", "a", "b", "a", "a", "b", "a", "a"])
+    weights = np.concatenate(list(resamples(8, 200, "key", strata=strata)))
+    assert (weights[:, strata == "b"].sum(1) == 3).all() and (weights[:, strata == "a"].sum(1) == 5).all()
+    assert (weights.std(0) > 0).all()
+
+
+def test_a_difference_between_layers_is_no_spread():
+    """Units that are alike within each layer: resampled within layers their mean is known exactly, over all it is not."""
+    values, strata = np.repeat([1.0, 100.0], 20), np.repeat(["a", "b"], 20)
+    mean = weighted_mean(values)
+    assert compare(mean, mean, (40, 40), 500, strata=(strata, strata))[3:] == (0, 0)
+    low, high = compare(mean, mean, (40, 40), 500)[3:]
+    assert low < -10 and high > 10

@@ -5,42 +5,17 @@ the same resample; statistics of units or filters over the units of each network
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from robustlens.report import claims_units
 from robustlens.report.behaviour import both_correct, conflicting
-from robustlens.report.statistics import compare, interval, ratio, resampled, verdict, weighted_mean
-from robustlens.report.units import named_category, with_category
+from robustlens.report.evidence import Evidence, compared, of_pair
+from robustlens.report.statistics import interval, ratio, resampled, weighted_mean
 
 COLUMNS = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
-LOW_LEVEL, HIGH_LEVEL = ("color", "texture"), ("object", "part")
 CLAIMS = tuple(f"C{number}" for number in range(1, 13))
-
-
-@dataclass
-class Evidence:
-    """The tables of a study: predictions of all models, and of the units of each (empty tables where not measured)."""
-
-    study: dict
-    predictions: pd.DataFrame
-    filters: pd.DataFrame
-    smoothness: pd.DataFrame
-    units: pd.DataFrame
-    complexity: pd.DataFrame
-    ablation: pd.DataFrame
-    concepts: pd.DataFrame
-
-    @property
-    def count(self) -> int:
-        """Bootstrap resamples."""
-        return self.study["statistics"]["resamples"]
-
-    def of(self, table: str, model: str) -> pd.DataFrame:
-        """The rows of one model."""
-        rows = getattr(self, table)
-        return rows[rows["model"] == model] if len(rows) else rows
 
 
 def judge(evidence: Evidence) -> pd.DataFrame:
@@ -54,21 +29,6 @@ def judge(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def compared(statistic: str, standard, robust, n, expected: int, evidence: Evidence, *key, margin: float = 0.0) -> tuple:
-    """One row of the table, of two statistics of resampling weights (see :func:`robustlens.report.statistics.compare`).
-
-    A bootstrap of a handful of items knows no spread: below ``statistics.fewest`` images, units or filters nothing is decided.
-    """
-    fewest = evidence.study["statistics"]["fewest"]
-    value_s, value_r, difference, low, high = compare(standard, robust, n, evidence.count, statistic, *key)
-    shown = str(n) if isinstance(n, int) else f"{n[0]}+{n[1]}"
-    answer = verdict(low, high, expected, margin)
-    if answer != "not measured" and min(n if isinstance(n, tuple) else (n,)) < fewest:
-        answer = "undecided"
-    return statistic, value_s, value_r, difference, low, high, shown, answer
-
-
-# ----------------------------------------------------------------------------------------------------------------- behaviour
 def paired_accuracy(evidence: Evidence, pair: dict, stimuli: list[str], subset: pd.Index | None = None) -> list[np.ndarray]:
     """For S and R, whether each image is right, averaged over ``stimuli``: float64 [n_images], in the same order of image ids."""
     scores = []
@@ -84,11 +44,16 @@ def paired_accuracy(evidence: Evidence, pair: dict, stimuli: list[str], subset: 
 
 
 def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subset=None, margin=0.0) -> Iterator[tuple]:
-    """The row of an accuracy, or nothing where the study lacks one of the stimuli."""
+    """The row of an accuracy, or nothing where the study lacks one of the stimuli.
+
+    Only images on which S and R differ speak of a difference: with fewer than ``statistics.fewest`` of them it stays undecided.
+    """
     standard, robust = paired_accuracy(evidence, pair, stimuli, subset)
-    if len(standard):
-        statistics = weighted_mean(standard), weighted_mean(robust)
-        yield compared(name, *statistics, len(standard), expected, evidence, architecture, margin=margin)
+    if not len(standard):
+        return
+    row = compared(name, weighted_mean(standard), weighted_mean(robust), len(standard), expected, evidence, architecture, margin=margin)
+    few = (standard != robust).sum() < evidence.study["statistics"]["fewest"]
+    yield (*row[:-1], "undecided") if few and not margin else row
 
 
 def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
@@ -141,151 +106,17 @@ def distorted(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tup
         yield from accuracy_row(evidence, architecture, pair, title, names, -1, subset=subset, margin=margin)
 
 
-# --------------------------------------------------------------------------------------------------------------------- units
-def unit_row(statistic: str, standard, robust, expected: int, evidence: Evidence, architecture: str) -> Iterator[tuple]:
-    """The row of a mean over units of S and of R (NaN values are left out), or nothing where one of them has none."""
-    values = [np.asarray(v, float)[np.isfinite(np.asarray(v, float))] for v in (standard, robust)]
-    if all(len(v) for v in values):
-        sizes = (len(values[0]), len(values[1]))
-        yield compared(statistic, *(weighted_mean(v) for v in values), sizes, expected, evidence, architecture)
-
-
-def of_pair(evidence: Evidence, table: str, pair: dict) -> list[pd.DataFrame]:
-    return [evidence.of(table, pair[role]) for role in ("standard", "robust")]
-
-
-def smooth_filters(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C6: R's filters are smoother, first and over the network, and its first bank is less colourful."""
-    tables = [rows[rows["weights"] == "trained"] for rows in of_pair(evidence, "filters", pair) if len(rows)]
-    if len(tables) < 2:
-        return
-    first = [rows[rows["depth"] == 0] for rows in tables]
-    names = {
-        "first-layer filter total variation, unit norm": "total_variation_unit_norm",
-        "first-layer filter total variation, raw weights": "total_variation",
-        "first-layer filter colour share": "colour_share",
-    }
-    for title, column in names.items():
-        yield from unit_row(title, *(rows[column] for rows in first), -1, evidence, architecture)
-    title = "network mean filter total variation, raw weights"
-    yield from unit_row(title, *(rows["total_variation"] for rows in tables), -1, evidence, architecture)
-
-
-def blocked_noise(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C7: R's first layer blocks pixel noise, and its maps behind the first layer vary less."""
-    tables = of_pair(evidence, "smoothness", pair)
-    if not all(len(rows) for rows in tables):
-        return
-    first = [rows[rows["layer"] == rows["layer"].iloc[0]] for rows in tables]
-    change = [((rows["tv_noisy"] - rows["tv_clean"]).abs() / rows["tv_clean"].where(rows["tv_clean"] > 0)) for rows in first]
-    yield from unit_row("first-layer map total variation, relative change under noise", *change, -1, evidence, architecture)
-    change = [rows["relative_change"] for rows in first]
-    yield from unit_row("first-layer activation, relative change under noise", *change, -1, evidence, architecture)
-    for layer in tables[0]["layer"].unique()[1:]:
-        maps = [rows["tv_clean"][rows["layer"] == layer] for rows in tables]
-        yield from unit_row(f"{layer} map total variation on clean images", *maps, -1, evidence, architecture)
-
-
-def _first_set(units: pd.DataFrame) -> pd.DataFrame:
-    return units[units["concept_set"] == units["concept_set"].iloc[0]] if len(units) else units
-
-
-def _sets(evidence: Evidence, pair: dict) -> Iterator[tuple[str, list[pd.DataFrame]]]:
-    """Per concept set: the suffix of its statistics (none for the first set) and the unit tables of S and R."""
-    for number, name in enumerate(evidence.study["concepts"]):
-        tables = of_pair(evidence, "units", pair)
-        tables = [rows[rows["concept_set"] == name] for rows in tables if len(rows)]
-        if len(tables) == 2 and all(len(rows) for rows in tables):
-            yield (f" ({name})" if number else ""), tables
-
-
-def low_level(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C8: R has more units for colours and textures and fewer for objects and parts."""
-    cut = evidence.study["dissection"]["iou"]
-    for suffix, tables in _sets(evidence, pair):
-        for title, kinds, expected in (("low-level", LOW_LEVEL, 1), ("high-level", HIGH_LEVEL, -1)):
-            shares = [named_category(rows, cut).isin(kinds) for rows in tables]
-            yield from unit_row(f"share of {title} units, IoU >= {cut:g}{suffix}", *shares, expected, evidence, architecture)
-            shares = [rows["category"].isin(kinds) for rows in tables]
-            yield from unit_row(f"share of {title} units, no IoU cut{suffix}", *shares, expected, evidence, architecture)
-
-
-def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C9: the objects that R's units detect are simpler; here: of lower perimetric complexity."""
-    cut = evidence.study["dissection"]["iou"]
-    for suffix, tables in _sets(evidence, pair):
-        values = []
-        for rows in tables:
-            rows = rows[(rows["iou"] >= cut) & (rows["category"] == "object")]
-            concepts = evidence.concepts[evidence.concepts["concept_set"].isin(rows["concept_set"].unique())]
-            values.append(rows["concept"].map(concepts.set_index("number")["perimetric_complexity"]))
-        yield from unit_row(f"perimetric complexity of detected objects{suffix}", *values, -1, evidence, architecture)
-
-
-def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C10: another route to a shape bias (training where only shape predicts) shifts units as robustness does."""
-    cut = evidence.study["dissection"]["iou"]
-    for control in evidence.study["controls"].values():
-        if control["pair"] != architecture or control["truth"] != "shape":
-            continue
-        for suffix, tables in _sets(evidence, {"standard": pair["standard"], "robust": control["model"]}):
-            shares = [named_category(rows, cut).isin(LOW_LEVEL) for rows in tables]
-            title = f"share of low-level units, IoU >= {cut:g}, {control['model']} in place of R{suffix}"
-            yield from unit_row(title, *shares, 1, evidence, architecture)
-
-
-def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C11: R's units respond to fewer distinct concepts; also among detecting units alone, since R may have fewer of those."""
-    cut = evidence.study["complexity"]["iou"]
-    for suffix, units in _sets(evidence, pair) if len(evidence.complexity) else ():
-        counts = [rows[np.isclose(rows["threshold"], cut)] for rows in of_pair(evidence, "complexity", pair)]
-        counts = [rows[rows["concept_set"] == table["concept_set"].iloc[0]] for rows, table in zip(counts, units, strict=True)]
-        values = [rows["n_concepts"] for rows in counts]
-        yield from unit_row(f"concepts per unit, IoU >= {cut:g}{suffix}", *values, -1, evidence, architecture)
-        detecting = [v[v > 0] for v in values]
-        yield from unit_row(f"concepts per unit that has any, IoU >= {cut:g}{suffix}", *detecting, -1, evidence, architecture)
-
-
-def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C12: texture-labelled units matter for shape decisions too, and R's are generalists.
-
-    The texture share is texture score / (shape score + texture score), summed over texture-labelled units: larger in S than in R if R's
-    are generalists. By counts it also reflects how many decisions of each kind a network makes at all; by rates (scores over the
-    network's decisions of that kind) it does not. The shape rate is the mean share of shape decisions that zeroing such a unit
-    changes: supported if the intervals of both networks are above 0.
-    """
-    scores, units = of_pair(evidence, "ablation", pair), _first_set(evidence.units)
-    if not (len(units) and all(len(rows) for rows in scores)):
-        return
-    cut = evidence.study["dissection"]["iou"]
-    texture = [rows[rows["category"] == "texture"] for rows in (with_category(rows, units, cut) for rows in scores)]
-    if not all(len(rows) for rows in texture):
-        return
-    sizes = (len(texture[0]), len(texture[1]))
-    counts = [[rows[f"{cue}_score"].to_numpy(float) for cue in ("shape", "texture")] for rows in texture]
-    totals = [[rows[f"n_{cue}"].iloc[0] or np.nan for cue in ("shape", "texture")] for rows in texture]
-    rates = [[count / total for count, total in zip(*of_network, strict=True)] for of_network in zip(counts, totals, strict=True)]
-    for unit, columns in (("counts", counts), ("rates", rates)):
-        shares = [ratio(t, s + t) for s, t in columns]
-        statistic = f"texture share of changed decisions, texture units, {unit}"
-        yield compared(statistic, *shares, sizes, -1, evidence, architecture)
-    rates = [shape for shape, _ in rates]
-    for row in unit_row("shape decisions changed by a texture unit (share)", *rates, -1, evidence, architecture):
-        lows = [interval(resampled(weighted_mean(v), len(v), evidence.count, architecture, i))[0] for i, v in enumerate(rates)]
-        yield (*row[:-1], "supported" if min(lows) > 0 and min(sizes) >= evidence.study["statistics"]["fewest"] else "undecided")
-
-
 MEASURES = {
     "C1": attacked,
     "C2": shape_against_texture,
     "C3": modified("scrambled", -1),
     "C4": modified("texture_less", 1),
     "C5": distorted,
-    "C6": smooth_filters,
-    "C7": blocked_noise,
-    "C8": low_level,
-    "C9": simple_objects,
-    "C10": other_route,
-    "C11": fewer_concepts,
-    "C12": ablated,
+    "C6": claims_units.smooth_filters,
+    "C7": claims_units.blocked_noise,
+    "C8": claims_units.low_level,
+    "C9": claims_units.simple_objects,
+    "C10": claims_units.other_route,
+    "C11": claims_units.fewer_concepts,
+    "C12": claims_units.ablated,
 }

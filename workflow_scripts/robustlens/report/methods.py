@@ -28,12 +28,14 @@ def statistics(study: dict) -> list[Definition]:
     settings = study.get("statistics") or {}
     bootstrap = (
         f"Percentile bootstrap with {settings.get('resamples', 'a set number of')} resamples: over images, the same for S and R, for "
-        "shares of images; over units or filters, apart for S and R, for the rest."
+        "shares of images; over units or filters, apart for S and R and within each layer, for the rest. Units are of one training "
+        "run: what another seed would change is not in the interval."
     )
     verdict = (
         "Supported where the whole interval of R − S lies on the side that the claim says, contradicted where it lies wholly on the other, "
         f"undecided where it holds zero; an “on par” claim (C5) allows a margin of {settings.get('margin', 0):g} in accuracy, and C2 asks "
-        "further that the interval of S lies below one half and that of R above."
+        f"further that the interval of S lies below one half and that of R above. Fewer than {settings.get('fewest', 1)} items leave a "
+        "question undecided. Many questions are asked at 5 % each, uncorrected: a few verdicts are chance."
     )
     subset = "C3, C4 and C5 count the images of which both networks of the pair name the unchanged original rightly."
     return [

@@ -22,20 +22,28 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
 
 
-def resamples(n: int, count: int, *key: object) -> Iterator[np.ndarray]:
-    """Blocks of ``count`` bootstrap resamples in all: float64 [block, n], how often each of n items was drawn. Keyed by ``key``."""
+def resamples(n: int, count: int, *key: object, strata: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Blocks of ``count`` bootstrap resamples in all: float64 [block, n], how often each of n items was drawn. Keyed by ``key``.
+
+    ``strata`` [n]: the group of each item (a unit's layer); every resample keeps the size of each group.
+    """
     random = generator(0, "bootstrap", n, *key)
+    groups = np.zeros(n, np.int64) if strata is None else np.unique(strata, return_inverse=True)[1]
+    order, sizes = np.argsort(groups, kind="stable"), np.bincount(groups)
+    first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     block = max(1, CHUNK // max(n, 1))
     for start in range(0, count, block):
-        draws = random.integers(0, n, (min(block, count - start), n))
+        draws = order[first + random.integers(0, size, (min(block, count - start), n))]
         weights = np.zeros(draws.shape)
         np.add.at(weights, (np.arange(len(draws))[:, None], draws), 1)
         yield weights
 
 
-def resampled(statistic: Callable[[np.ndarray], np.ndarray], n: int, count: int, *key: object) -> np.ndarray:
+def resampled(
+    statistic: Callable[[np.ndarray], np.ndarray], n: int, count: int, *key: object, strata: np.ndarray | None = None
+) -> np.ndarray:
     """Values [count] of a statistic that takes resampling weights [block, n] and gives [block]."""
-    return np.concatenate([statistic(weights) for weights in resamples(n, count, *key)])
+    return np.concatenate([statistic(weights) for weights in resamples(n, count, *key, strata=strata)])
 
 
 def weighted_mean(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -70,10 +78,13 @@ def mean_interval(values: np.ndarray, count: int, *key: object) -> tuple[float, 
     return float(values.mean()), *interval(resampled(weighted_mean(values), len(values), count, *key))
 
 
-def compare(standard, robust, n: int | tuple[int, int], count: int, *key: object) -> tuple[float, float, float, float, float]:
+def compare(
+    standard, robust, n: int | tuple[int, int], count: int, *key: object, strata: tuple = (None, None)
+) -> tuple[float, float, float, float, float]:
     """``(S, R, R - S, low, high)`` of a statistic of weights.
 
-    ``n`` an integer: the same items (images) in both, resampled together; a pair: items of each, resampled apart.
+    ``n`` an integer: the same items (images) in both, resampled together; a pair: items of each, resampled apart, within
+    ``strata`` (the groups of the items of each) where they are given.
     """
     paired = isinstance(n, int)
     sizes = (n, n) if paired else n
@@ -83,7 +94,8 @@ def compare(standard, robust, n: int | tuple[int, int], count: int, *key: object
     if paired:
         differences = resampled(lambda weights: robust(weights) - standard(weights), n, count, *key)
     else:
-        differences = resampled(robust, sizes[1], count, *key, "robust") - resampled(standard, sizes[0], count, *key, "standard")
+        differences = resampled(robust, sizes[1], count, *key, "robust", strata=strata[1])
+        differences -= resampled(standard, sizes[0], count, *key, "standard", strata=strata[0])
     return value_s, value_r, value_r - value_s, *interval(differences)
 
 

@@ -1,5 +1,7 @@
 """Tables of what the hidden units became: total variation, concepts, complexity, ablation. Definitions: docs/methods.md."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -16,6 +18,12 @@ SHIFT = ["concept_set", "pair", "name", "category", "standard", "robust", "diffe
 def read_tables(paths: list[str], columns: list[str] | None = None) -> pd.DataFrame:
     """Several Parquet tables as one; without paths an empty table with ``columns``."""
     return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True) if paths else pd.DataFrame(columns=columns or [])
+
+
+def read_sets(paths: list[str]) -> pd.DataFrame:
+    """The tables of all concept sets as one, with the name of each file's folder as ``concept_set``; empty without paths."""
+    frames = [pd.read_parquet(path).assign(concept_set=Path(path).parent.name) for path in paths]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def total_variation(filters: pd.DataFrame, smoothness: pd.DataFrame, count: int) -> pd.DataFrame:
