@@ -15,7 +15,7 @@ test: .venv/installed check
 check: .venv/installed
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/snakefmt --check Snakefile rules 2>/dev/null
+	@$(BIN)/snakefmt --check Snakefile rules
 
 format: .venv/installed
 	$(BIN)/ruff check --fix --quiet .

@@ -19,11 +19,7 @@ TABLES = expand(
     table=["accuracy", "accuracy_both_correct", "shape_bias", "training", *UNIT_TABLES],
 )
 SHOWN_MODELS = list(next(iter(config["pairs"].values()), {"standard": STUDIED[0]}).values())
-PICTURES = [
-    stimulus_shards(name, 1, model)[0]
-    for name in PREDICTED
-    for model in (SHOWN_MODELS if name in config["attacks"] else [None])
-]
+PICTURES = [stimulus_shards(name, 1, model)[0] for name in PREDICTED for model in (SHOWN_MODELS if name in config["attacks"] else [None])]
 DUMPED = stimulus_shards("clean", config["activations"]["n_images"]) if NOISE else []
 
 
