@@ -1,6 +1,7 @@
 """Training a network, standard or adversarial: cross-entropy, AdamW, one-cycle learning rate.
 
 Adversarial training minimises the loss on images that PGD moved inside the ball (Madry et al., arXiv 1706.06083), nothing else.
+The attack runs in training mode: it sees the batch statistics of batch normalisation, and its passes move the running ones too.
 Every random number is keyed by (seed, model, epoch, step): the same config gives the same weights on the same machine.
 """
 
