@@ -47,7 +47,7 @@ def test_s_reads_texture_and_r_reads_shape(shape_bias, pair):
 def test_r_beats_s_without_texture_and_s_beats_r_without_shape(accuracy, pair):
     for stimulus in ("silhouette", "stylized"):
         assert accuracy[f"{pair}-r", stimulus] > accuracy[f"{pair}-s", stimulus]
-    for stimulus in ("scrambled-2", "scrambled-4"):
+    for stimulus in ("scrambled-2", "scrambled-4", "scrambled-8"):
         assert accuracy[f"{pair}-s", stimulus] > accuracy[f"{pair}-r", stimulus]
 
 
