@@ -1,27 +1,48 @@
 # NEEDS  results/stimuli/{cue conflict}/shard-{shard}.parquet, results/models/{model}/
-# MAKES  results/ablation/{model}/units.parquet
+# MAKES  results/ablation/{model}/shard-{shard}.parquet
+#        results/ablation/{model}/units.parquet               the scores of all shards added up
 
 
 rule ablate_units:
-    """Shape and texture score of every unit of one model."""
+    """Shape and texture score of every unit of one model on one shard of the cue-conflict images."""
     input:
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
-        shards=conflict_shards,
+        shard=conflict_shard,
     output:
-        units="results/ablation/{model}/units.parquet",
+        scores="results/ablation/{model}/shard-{shard}.parquet",
     log:
-        "logs/ablate_units/{model}.log",
+        "logs/ablate_units/{model}-{shard}.log",
     benchmark:
-        "benchmarks/ablate_units/{model}.tsv"
+        "benchmarks/ablate_units/{model}-{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
-        device=MACHINE["device"],
-        batch_size=MACHINE["batch_size"],
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
+        images=ablated_images,
     params:
         layers=lookup("models/{model}/layers", within=config),
-        n_images=config["ablation"]["n_images"],
+        n_images=ablated_images,
         code=code("ablate_units.py"),
     script:
         "../workflow_scripts/ablate_units.py"
+
+
+rule add_scores:
+    input:
+        shards=ablation_shards,
+    output:
+        units="results/ablation/{model}/units.parquet",
+    log:
+        "logs/add_scores/{model}.log",
+    benchmark:
+        "benchmarks/add_scores/{model}.tsv"
+    """Shape and texture score of every unit of one model, over all shards."""
+    localrule: True
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        code=code("add_scores.py"),
+    script:
+        "../workflow_scripts/add_scores.py"

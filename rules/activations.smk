@@ -18,12 +18,13 @@ rule dump_activations:
     conda:
         "../envs/robustlens.yaml"
     resources:
-        device=MACHINE["device"],
-        batch_size=MACHINE["batch_size"],
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
+        images=images_to_dump,
     params:
         image_set="{image_set}",
         layers=lookup("models/{model}/layers", within=config),
-        n_images=dumped_in_shard,
+        n_images=images_to_dump,
         compression=config["activations"]["compression"],
         code=code("dump_activations.py"),
     script:
@@ -31,7 +32,6 @@ rule dump_activations:
 
 
 rule link_activations:
-    """A view of all shards as one file, checked against the manifest."""
     input:
         manifest=dumped_manifest,
         shards=dumped_shards,
@@ -41,6 +41,8 @@ rule link_activations:
         "logs/link_activations/{model}-{image_set}.log",
     benchmark:
         "benchmarks/link_activations/{model}-{image_set}.tsv"
+    """A view of all shards as one file, checked against the manifest."""
+    localrule: True
     conda:
         "../envs/robustlens.yaml"
     params:

@@ -20,8 +20,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-STUDY = {key: value for key, value in config.items() if key != "machine"}
-MACHINE = config["machine"]
+NETWORK = {"device": "cpu", "batch_size": 200}  # of rules that run a network, unless a profile says otherwise
 SEED = config["seed"]
 PAIRED = sorted({pair[role] for pair in config["pairs"].values() for role in ("standard", "robust")})
 TRAINED = [name for name, spec in config["models"].items() if "train" in spec]
@@ -73,6 +72,12 @@ def shard_numbers(name, n_images=None):
     return [f"{number:04d}" for number in range(ceil(n_images / images_per_shard(name)))]
 
 
+def shard_images(name, shard, n_images=None):
+    """How many of the first ``n_images`` images of an image set (all of them if None) its shard of this number holds."""
+    n_images = min(n_images or source_spec(name)["n_images"], source_spec(name)["n_images"])
+    return min(images_per_shard(name), n_images - int(shard) * images_per_shard(name))
+
+
 def stimulus_shards(name, n_images=None, model=None):
     """The image shards of a stimulus, or of an attack on ``model``."""
     folder = f"adversarial/{name}/{model}" if name in config["attacks"] else f"stimuli/{name}"
@@ -101,6 +106,12 @@ def shard_size(wildcards):
     return images_per_shard(wildcards.get("source", wildcards.get("concept_set")))
 
 
+def images(wildcards):
+    """Resource: how many images a job on one shard of one image set handles, for the plan and for the lines of progress."""
+    name = next(wildcards[key] for key in ("source", "stimulus", "attack", "concept_set", "image_set") if key in wildcards.keys())
+    return shard_images(name, wildcards.shard)
+
+
 def source_shard(wildcards):
     return f"results/stimuli/{source_of(wildcards.stimulus)}/shard-{wildcards.shard}.parquet"
 
@@ -119,7 +130,7 @@ def concept_spec(wildcards):
     return config["concepts"][wildcards.concept_set]
 
 
-def concept_count(wildcards):
+def concept_images(wildcards):
     return concept_spec(wildcards)["n_images"]
 
 
@@ -143,15 +154,41 @@ def training_source(wildcards):
 
 
 def training_recipe(wildcards):
-    return config["training"][model_spec(wildcards)["train"]["recipe"]]
+    """What the weights depend on; how the training is cut into jobs changes none."""
+    recipe = config["training"][model_spec(wildcards)["train"]["recipe"]]
+    return {key: value for key, value in recipe.items() if key != "epochs_per_job"}
 
 
 def training_shards(wildcards):
     return stimulus_shards(training_source(wildcards))
 
 
+def training_images(wildcards):
+    """Images that a training job sees, each epoch anew."""
+    first, last = training_epochs(wildcards)
+    return (last - first) * source_spec(training_source(wildcards))["n_images"]
+
+
+def training_epochs(wildcards):
+    """The epochs that a training job runs: first, and the one at which it stops."""
+    recipe = config["training"][model_spec(wildcards)["train"]["recipe"]]
+    length = recipe["epochs_per_job"] or recipe["epochs"]
+    last = int(wildcards.get("epoch", recipe["epochs"]))
+    return [(last - 1) // length * length, last]
+
+
+def training_state(wildcards):
+    """What the job before left, where a training is cut into several."""
+    first, _ = training_epochs(wildcards)
+    return f"results/models/{wildcards.model}/epoch-{first:04d}.safetensors" if first else []
+
+
 def training_code(wildcards):
     return code("train_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+
+
+def training_part_code(wildcards):
+    return code("train_part.py", model_spec(wildcards)["architecture"].partition(":")[0])
 
 
 def attack_spec(wildcards):
@@ -171,6 +208,10 @@ def suite_shards(wildcards):
     return [stimulus_shards(name, model=wildcards.model)[int(wildcards.shard)] for name in suite_members(wildcards)]
 
 
+def predicted_images(wildcards):
+    return sum(shard_images(name, wildcards.shard) for name in suite_members(wildcards))
+
+
 def prediction_shards(wildcards):
     return [
         f"results/predictions/{wildcards.model}/{suite}/shard-{shard}.parquet"
@@ -188,9 +229,8 @@ def dumped_images(wildcards):
     return None if wildcards.image_set in config["concepts"] else config["activations"]["n_images"]
 
 
-def dumped_in_shard(wildcards):
-    total = dumped_images(wildcards)
-    return None if total is None else total - int(wildcards.shard) * images_per_shard(wildcards.image_set)
+def images_to_dump(wildcards):
+    return shard_images(wildcards.image_set, wildcards.shard, dumped_images(wildcards))
 
 
 def dumped_shards(wildcards):
@@ -204,8 +244,18 @@ def dumped_manifest(wildcards):
     return f"results/stimuli/{source_of(wildcards.image_set)}/manifest.parquet"
 
 
-def conflict_shards(wildcards):
-    return stimulus_shards(CONFLICT, config["ablation"]["n_images"])
+def conflict_shard(wildcards):
+    return f"results/stimuli/{CONFLICT}/shard-{wildcards.shard}.parquet"
+
+
+def ablated_images(wildcards):
+    """How many of the first ``ablation.n_images`` conflict images a shard holds."""
+    return shard_images(CONFLICT, wildcards.shard, config["ablation"]["n_images"])
+
+
+def ablation_shards(wildcards):
+    shards = shard_numbers(CONFLICT, config["ablation"]["n_images"])
+    return [f"results/ablation/{wildcards.model}/shard-{shard}.parquet" for shard in shards]
 
 
 def fetched(path):

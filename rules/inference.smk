@@ -19,8 +19,9 @@ rule attack_images:
     conda:
         "../envs/robustlens.yaml"
     resources:
-        device=MACHINE["device"],
-        batch_size=MACHINE["batch_size"],
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
+        images=images,
     params:
         spec=attack_spec,
         seed=SEED,
@@ -44,8 +45,9 @@ rule predict:
     conda:
         "../envs/robustlens.yaml"
     resources:
-        device=MACHINE["device"],
-        batch_size=MACHINE["batch_size"],
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
+        images=predicted_images,
     params:
         stimuli=suite_members,
         code=code("predict.py"),

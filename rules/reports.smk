@@ -46,7 +46,6 @@ rule tabulate_behaviour:
 
 
 rule tabulate_training:
-    """Training curves of all trained models."""
     input:
         training=expand("results/models/{model}/training.parquet", model=TRAINED),
     output:
@@ -55,6 +54,8 @@ rule tabulate_training:
         "logs/tabulate_training.log",
     benchmark:
         "benchmarks/tabulate_training.tsv"
+    """Training curves of all trained models."""
+    localrule: True
     conda:
         "../envs/robustlens.yaml"
     params:
@@ -139,14 +140,13 @@ rule draw_figures:
     conda:
         "../envs/robustlens.yaml"
     params:
-        study=STUDY,
+        study=config,
         code=code("draw_figures.py"),
     script:
         "../workflow_scripts/draw_figures.py"
 
 
 rule write_page:
-    """The report: one page that needs nothing else."""
     input:
         claims="results/reports/claims.csv",
         tables=TABLES,
@@ -158,10 +158,12 @@ rule write_page:
         "logs/write_page.log",
     benchmark:
         "benchmarks/write_page.tsv"
+    """The report: one page that needs nothing else."""
+    localrule: True
     conda:
         "../envs/robustlens.yaml"
     params:
-        study=STUDY,
+        study=config,
         code=code("write_page.py") + code_of_table("claims.csv"),
     script:
         "../workflow_scripts/write_page.py"

@@ -25,7 +25,6 @@ rule fetch_package:
 
 
 rule list_images:
-    """The images of a source, in order: what every gather is checked against."""
     input:
         source_folder,
     output:
@@ -36,6 +35,8 @@ rule list_images:
         "benchmarks/list_images/{source}.tsv"
     wildcard_constraints:
         source=one_of(config["sources"]),
+    """The images of a source, in order: what every gather is checked against."""
+    localrule: True
     conda:
         "../envs/robustlens.yaml"
     params:
@@ -61,6 +62,8 @@ rule render_images:
         source=one_of(RENDERED),
     conda:
         "../envs/robustlens.yaml"
+    resources:
+        images=images,
     params:
         name="{source}",
         source=of_source,
@@ -86,6 +89,8 @@ rule index_images:
         source=one_of(INDEXED),
     conda:
         "../envs/robustlens.yaml"
+    resources:
+        images=images,
     params:
         name="{source}",
         source=of_source,
@@ -108,6 +113,8 @@ rule make_stimulus:
         "benchmarks/make_stimulus/{stimulus}-{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
+    resources:
+        images=images,
     params:
         stimulus=stimulus_spec,
         seed=SEED,
@@ -128,6 +135,8 @@ rule render_concepts:
         concept_set=one_of(RENDERED_CONCEPTS),
     conda:
         "../envs/robustlens.yaml"
+    resources:
+        images=concept_images,
     params:
         name="{concept_set}",
         concept_set=concept_spec,
@@ -153,7 +162,7 @@ rule pack_concepts:
         "../envs/robustlens.yaml"
     params:
         categories=config["dissection"]["categories"],
-        n_images=concept_count,
+        n_images=concept_images,
         code=code("pack_concepts.py"),
     script:
         "../workflow_scripts/pack_concepts.py"
@@ -172,6 +181,8 @@ rule index_concepts:
         "benchmarks/index_concepts/{concept_set}-{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
+    resources:
+        images=images,
     params:
         shard=shard_number,
         images_per_shard=shard_size,

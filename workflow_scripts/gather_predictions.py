@@ -1,24 +1,30 @@
 """All predictions of one model: the shards of its suites joined, every image of every stimulus there exactly once."""
 
-import pyarrow as pa
+import pandas as pd
 import pyarrow.parquet as pq
 
 from robustlens.errors import InputError
-from robustlens.images import read_manifest, write_parquet
-from robustlens.manifest import check_exactly_once
+from robustlens.images import read_manifest, read_table, replacing
+from robustlens.manifest import ImageCount
 
 
 def main(shards: list[str], manifests: list[str], predictions: str, *, sources: dict):
     """``manifests``: one a source; ``sources``: stimulus name -> position of its source's manifest in that list."""
-    table = pa.concat_tables([pq.read_table(path) for path in shards])
-    expected = [read_manifest(path)["image_id"] for path in manifests]
-    names = table["stimulus"].to_numpy(zero_copy_only=False)
-    ids = table["image_id"].to_numpy(zero_copy_only=False)
-    if unknown := set(names) - set(sources):
-        raise InputError(predictions, f"the stimuli {', '.join(sources)}", f"{min(unknown)} too")
-    for stimulus, number in sources.items():
-        check_exactly_once(f"{predictions} [{stimulus}]", expected[number], ids[names == stimulus])
-    write_parquet(predictions, table)
+    images = [pd.Index(read_manifest(path)["image_id"]) for path in manifests]
+    counts = {stimulus: ImageCount(images[number]) for stimulus, number in sources.items()}
+    with replacing(predictions) as temporary:
+        writer = None
+        for path in shards:
+            table = read_table(path)
+            for stimulus, rows in table.select(["stimulus", "image_id"]).to_pandas().groupby("stimulus", sort=False):
+                if stimulus not in counts:
+                    raise InputError(path, f"the stimuli {', '.join(sources)}", f"{stimulus} too")
+                counts[stimulus].add(rows["image_id"])
+            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+            writer.write_table(table)
+        writer.close()
+        for stimulus, count in counts.items():
+            count.check(f"{predictions} [{stimulus}]")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_shards_are_joined(gather):
         ([("clean", "image", range(5)), NOISE, CONFLICT], r"\[clean\]: .* got 1 not in the manifest, first 'image-4'"),
         (
             [CLEAN, NOISE, CONFLICT, ("fog", "image", range(4))],
-            "predictions.parquet: expected the stimuli clean, noise, conflict, got fog too",
+            "shard-0.parquet: expected the stimuli clean, noise, conflict, got fog too",
         ),
     ],
 )
@@ -61,3 +61,13 @@ def test_what_is_not_there_exactly_once_is_refused(gather, parts, fault):
     with pytest.raises(InputError, match=fault):
         gather(parts)
     assert not gather.out.exists()
+
+
+def test_a_shard_that_was_cut_short_is_named(gather, tmp_path):
+    gather([CLEAN, NOISE, CONFLICT])
+    shard = tmp_path / "shard-0.parquet"
+    shard.write_bytes(shard.read_bytes()[:-20])
+    gather.out.unlink()
+    with pytest.raises(InputError, match="shard-0.parquet: expected a complete Parquet file, got .*; delete it and run again"):
+        main([str(shard)], [], str(gather.out), sources={})
+    assert not gather.out.exists() and not list(tmp_path.glob(".predictions*"))

@@ -1,12 +1,14 @@
 """train_model: weights before and after, a card, a curve, and nothing written when the training cannot be."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import train_part
 from measure_filters import main as measure_filters
 from robustlens.errors import InputError
 from robustlens.models.registry import load_model
@@ -28,7 +30,7 @@ def shards(tmp_path):
 def run(folder, shards, spec=None, recipe=RECIPE, seed=0):
     files = [str(folder / name) for name in FILES]
     spec = spec or spec_of(classes=3, width=8)
-    main(shards, *files, model="net", spec=spec, source="train", recipe=recipe, seed=seed, device="cpu")
+    main(shards, [], *files, model="net", spec=spec, source="train", recipe=recipe, seed=seed, device="cpu")
     return files
 
 
@@ -55,6 +57,20 @@ def test_the_same_seed_gives_the_same_files(tmp_path, shards):
     for file in FILES:
         one, again, other = ((tmp_path / name / file).read_bytes() for name in "abc")
         assert one == again and one != other
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_training_cut_into_jobs_gives_the_same_files(tmp_path, shards, length):
+    expected, before = run(tmp_path / "whole", shards), []
+    values = {"model": "net", "spec": spec_of(classes=3, width=8), "recipe": RECIPE, "seed": 0, "device": "cpu"}
+    for first in range(0, 4 - length, length):
+        after = str(tmp_path / f"epoch-{first + length}.safetensors")
+        train_part.main(shards, before, after, epochs=[first, first + length], **values)
+        before = after
+    files = [str(tmp_path / "cut" / name) for name in FILES]
+    main(shards, before, *files, source="train", **values)
+    for one, other in zip(expected, files, strict=True):
+        assert Path(one).read_bytes() == Path(other).read_bytes()
 
 
 def test_a_network_that_cannot_be_built_or_fed_leaves_no_weights(tmp_path, shards):

@@ -3,7 +3,7 @@
 import pytest
 
 from robustlens.errors import InputError
-from robustlens.manifest import check_exactly_once
+from robustlens.manifest import ImageCount, check_exactly_once
 
 
 @pytest.mark.parametrize("found", [["a", "b", "c"], ["c", "a", "b"]])
@@ -33,3 +33,13 @@ def test_no_images():
     check_exactly_once("here", [], [])
     with pytest.raises(InputError, match="1 not in the manifest, first 'a'"):
         check_exactly_once("here", [], ["a"])
+
+
+def test_shard_by_shard():
+    count = ImageCount(["a", "b", "c"])
+    for found in (["b"], [], ["a", "c"]):
+        count.add(found)
+    count.check("here")
+    count.add(["b"])
+    with pytest.raises(InputError, match="1 there more than once, first 'b'"):
+        count.check("here")

@@ -1,6 +1,7 @@
 """Training: the same numbers from the same keys, a set that can be learnt, and what each augmentation does."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -8,7 +9,7 @@ from robustlens.errors import InputError
 from robustlens.models import training
 from robustlens.models.miniature import alexnet
 from robustlens.models.registry import Classifier
-from robustlens.models.training import TrainingImages, augment, initialise, train
+from robustlens.models.training import Training, TrainingImages, augment, initialise
 from robustlens.randomness import generator
 from tiny import HALF, coloured, cut_shards, image_rows, make_shard
 
@@ -33,8 +34,9 @@ def trained(shards, recipe, seed=0, model="net", factory=None):
     torch.manual_seed(np.random.default_rng().integers(2**31))
     network = initialise(factory or small_network, seed, model)
     classifier = Classifier(network, HALF["mean"], HALF["std"], [], {"model": model})
-    history = train(classifier, TrainingImages(shards), recipe, seed=seed, model=model, device=CPU)
-    return history, {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    under_way = Training(classifier, TrainingImages(shards), recipe, seed=seed, model=model, device=CPU)
+    under_way.run(recipe["epochs"])
+    return pd.DataFrame(under_way.history), {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def small_network() -> torch.nn.Module:
@@ -69,12 +71,46 @@ def test_shards_and_memory_change_no_weight(tmp_path, shard, monkeypatch):
     assert same(trained(parts, RECIPE)[1], weights)
 
 
+@pytest.mark.parametrize("attack", [None, PGD])
+def test_a_training_that_was_put_down_and_taken_up_gives_the_same_weights(tmp_path, shard, attack):
+    recipe = {**RECIPE, "epochs": 5, "augmentation": ["invert"], **({"attack": attack} if attack else {})}
+    history, weights = trained([shard], recipe)
+    state = tmp_path / "state.safetensors"
+    for last in (2, 3, 5):
+        network = initialise(small_network, 0, "net")
+        classifier = Classifier(network, HALF["mean"], HALF["std"], [], {"model": "net"})
+        under_way = Training(classifier, TrainingImages([shard]), recipe, seed=0, model="net", device=CPU)
+        if state.exists():
+            under_way.resume(state)
+        under_way.run(last)
+        under_way.save(state)
+    assert same(weights, network.state_dict()) and history.equals(pd.DataFrame(under_way.history))
+
+
+def test_a_file_that_is_no_training_is_refused(tmp_path, shard):
+    classifier = Classifier(small_network(), HALF["mean"], HALF["std"], [], {"model": "net"})
+    under_way = Training(classifier, TrainingImages([shard]), RECIPE, seed=0, model="net", device=CPU)
+    for content in (b"", b"something else entirely"):
+        (tmp_path / "state").write_bytes(content)
+        with pytest.raises(InputError, match="state: expected a training that was put down, got .*; delete it and run again"):
+            under_way.resume(tmp_path / "state")
+
+
+def test_a_batch_too_large_for_the_gpu_is_another_training(shard, monkeypatch):
+    def no_room(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training.F, "cross_entropy", no_room)
+    with pytest.raises(InputError, match="training of net: expected memory for a batch of 12 images, got CUDA out of memory; take"):
+        trained([shard], RECIPE)
+
+
 def test_dropout_is_keyed_too_and_leaves_torch_as_it_was(shard):
     _, weights = trained([shard], RECIPE, factory=with_dropout)
     assert same(weights, trained([shard], RECIPE, factory=with_dropout)[1])
     network = Classifier(with_dropout(), HALF["mean"], HALF["std"], [], {"model": "net"})
     before = torch.get_rng_state()
-    train(network, TrainingImages([shard]), RECIPE, seed=0, model="net", device=CPU)
+    Training(network, TrainingImages([shard]), RECIPE, seed=0, model="net", device=CPU).run(3)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -38,7 +38,7 @@ def test_comments_and_docstrings_run_nothing(tiny_study, clone):
         ("neurons/total_variation.py", {"measure_filters", "measure_smoothness", *UNITS}),
         ("neurons/dissection.py", {"dissect", "count_concepts", *UNITS}),
         ("neurons/top_images.py", {"rank_images", *REPORT}),
-        ("neurons/ablation.py", {"ablate_units", *UNITS}),
+        ("neurons/ablation.py", {"ablate_units", "add_scores", *UNITS}),
         ("stimuli/silhouette.py", {"make_stimulus", *BEHAVIOUR}),
         ("report/claims.py", {"judge_claims", "write_page", "all"}),
         ("report/page.py", {"write_page", "all"}),
@@ -62,11 +62,11 @@ def test_an_edited_script_runs_its_rule(tiny_study, clone):
         ({"dissection__quantile": 0.01}, {"dissect", "count_concepts", *UNITS}),
         ({"stimuli__scrambled-2__permutation": "shared"}, {"make_stimulus", *BEHAVIOUR}),
         ({"attacks__pgd-2__eps": 1.0}, {"attack_images", *BEHAVIOUR}),
-        ({"ablation__n_images": 20}, {"ablate_units", *UNITS}),
+        ({"ablation__n_images": 20}, {"ablate_units", "add_scores", *UNITS}),
         ({"top_images": 3}, {"rank_images", *REPORT}),
         ({"statistics__resamples": 300}, UNITS),
         ({"stimuli__silhouette__preserves": "both"}, REPORT),
-        ({"machine__batch_size": 7}, set()),
+        ({"training__standard__epochs_per_job": 5}, set()),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -77,3 +77,12 @@ def test_a_changed_parameter_runs_what_depends_on_it(tiny_study, tmp_path, chang
 def test_one_changed_stimulus_is_made_alone(tiny_study, tmp_path):
     study = write_study(tmp_path / "study.yaml", **{"stimuli__scrambled-2__grid": 4})
     assert jobs(tiny_study, config=study)["make_stimulus"] == 3  # its shards, of 9
+
+
+def test_another_machine_runs_nothing(tiny_study):
+    assert jobs(tiny_study, "--set-resources", "predict:batch_size=7", "ablate_units:device=cuda", "--set-threads", "predict=2") == {}
+
+
+def test_another_number_of_images_runs_the_shards_that_it_cuts(tiny_study, tmp_path):
+    study = write_study(tmp_path / "study.yaml", ablation__n_images=26)  # of shards of 24 images
+    assert jobs(tiny_study, config=study)["ablate_units"] == 2  # the second shard of either network

@@ -1,4 +1,4 @@
-"""Other shards, batches and cores, a run that was killed, a second run: the same tables, byte for byte."""
+"""Other shards, batches and cores, a training cut into jobs, a run that was killed, a second run: the same tables, byte for byte."""
 
 import os
 import signal
@@ -8,13 +8,15 @@ import time
 
 from runs import REPOSITORY, snakemake, tables, write_study
 
+BATCHES = [f"{rule}:batch_size=7" for rule in ("predict", "attack_images", "dump_activations", "ablate_units")]
+
 
 def test_shards_batches_cores_and_a_kill_change_no_table(tiny_study, tmp_path):
-    study = write_study(tmp_path / "study.yaml", images_per_shard=31, machine__batch_size=7)
+    study = write_study(tmp_path / "study.yaml", images_per_shard=31, **{"training__standard__epochs_per_job": 1})
     folder = tmp_path / "run"
     folder.mkdir()
     command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
-    command = [str(part) for part in (*command, "--configfile", study, "--cores", 3)]
+    command = [str(part) for part in (*command, "--configfile", study, "--cores", 3, "--set-resources", *BATCHES)]
     run = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 300
     while len(list(folder.glob("results/predictions/*/*/*.parquet"))) < 2 and run.poll() is None and time.monotonic() < deadline:

@@ -4,7 +4,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def write_manifest(path: str | Path, rows: pd.DataFrame) -> None:
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
     """The images of a source in order: ``image_id, label, shape, texture, path``."""
-    return _read_table(path, MANIFEST_COLUMNS).to_pandas()
+    return read_table(path, MANIFEST_COLUMNS).to_pandas()
 
 
 def shard_rows(manifest: pd.DataFrame, shard: int, images_per_shard: int) -> pd.DataFrame:
@@ -54,22 +55,33 @@ def shard_rows(manifest: pd.DataFrame, shard: int, images_per_shard: int) -> pd.
     return manifest.iloc[shard * images_per_shard : (shard + 1) * images_per_shard].reset_index(drop=True)
 
 
-def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write a table under a temporary name, then rename: a half-written file never has the final name."""
-    if isinstance(table, pd.DataFrame):
-        table = pa.Table.from_pandas(table, preserve_index=False)
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name to write to, renamed to ``path`` when the context ends well: a half-written file never has the final name."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, temporary, compression="zstd")
-    temporary.replace(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _read_table(path: str | Path, columns: dict[str, pa.DataType]) -> pa.Table:
+def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame) -> None:
+    """Write a table; it appears under ``path`` when it is complete."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: str | Path, columns: Iterable[str] = ()) -> pa.Table:
+    """A Parquet file that has ``columns`` among others. Raises InputError for another file, and for one that was cut short."""
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(path, "a Parquet file", str(error).splitlines()[0]) from error
+        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")
@@ -184,7 +196,7 @@ def write_shard(
 
 def read_shard(path: str | Path) -> Shard:
     """Open one image shard. Raises InputError if it is not one."""
-    table = _read_table(path, SHARD_COLUMNS)
+    table = read_table(path, SHARD_COLUMNS)
     metadata = (table.schema.metadata or {}).get(b"robustlens")
     if metadata is None:
         raise InputError(path, "schema metadata `robustlens`", "none")

@@ -5,19 +5,22 @@ The attack runs in training mode: it sees the batch statistics of batch normalis
 Every random number is keyed by (seed, model, epoch, step): the same config gives the same weights on the same machine.
 """
 
+import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robustlens.errors import InputError
-from robustlens.images import Shard
+from robustlens.images import Shard, read_shard
 from robustlens.models.attacks import pgd, random_start
-from robustlens.models.registry import Classifier, check_labels
+from robustlens.models.registry import Classifier, build_network, check_labels, checked_device
 from robustlens.randomness import generator, torch_seed
 
 log = logging.getLogger("robustlens")
@@ -56,52 +59,103 @@ def initialise(network_factory, seed: int, model: str) -> nn.Module:
         return network_factory()
 
 
-@torch.random.fork_rng(devices=[])  # torch's own generator comes back as it was
-def train(classifier: Classifier, images: TrainingImages, recipe: dict, *, seed: int, model: str, device: torch.device) -> pd.DataFrame:
-    """Train in place; returns ``model, epoch, loss, accuracy`` on the images that were trained on.
+class Training:
+    """A training under way: the classifier, its optimiser, the schedule, and the curve so far; it can be put down and taken up again.
 
     ``recipe``: ``epochs, batch_size, learning_rate, weight_decay, augmentation`` and, for adversarial training, ``attack``
-    (as for :func:`robustlens.models.attacks.pgd`, with ``ramp_epochs`` over which eps and step grow from 0).
+    (as for :func:`robustlens.models.attacks.pgd`, with ``ramp_epochs`` over which eps and step grow from 0). Raises InputError for
+    too few steps and for a label that is not a class of the network.
     """
-    batch_size = min(recipe["batch_size"], len(images))
-    n_steps = len(images) // batch_size
-    if recipe["epochs"] * n_steps < FEWEST_STEPS:
-        had = f"{recipe['epochs']} epochs x {n_steps} of {len(images)} images in batches of {batch_size}"
-        raise InputError(f"training of {model}", f"at least {FEWEST_STEPS} steps for the learning rate to rise and fall", had)
-    classifier.to(device, memory_format=torch.channels_last).eval()
-    with torch.inference_mode():
-        n_classes = classifier(images.batch(np.arange(1))[0].to(device)).shape[1]
-    for shard in images.shards:
-        check_labels(shard, n_classes, model)
-    classifier.train()
-    optimiser = torch.optim.AdamW(classifier.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe["learning_rate"], recipe["epochs"] * n_steps, pct_start=0.25, div_factor=10, final_div_factor=10
-    )
-    history = []
-    for epoch in range(recipe["epochs"]):
+
+    def __init__(self, classifier: Classifier, images: TrainingImages, recipe: dict, *, seed: int, model: str, device: torch.device):
+        self.classifier, self.images, self.recipe, self.seed, self.model, self.device = classifier, images, recipe, seed, model, device
+        self.batch_size = min(recipe["batch_size"], len(images))
+        self.n_steps = len(images) // self.batch_size
+        self.history: list[dict] = []  # one an epoch: model, epoch, loss, accuracy on the images that were trained on
+        if recipe["epochs"] * self.n_steps < FEWEST_STEPS:
+            had = f"{recipe['epochs']} epochs x {self.n_steps} of {len(images)} images in batches of {self.batch_size}"
+            raise InputError(f"training of {model}", f"at least {FEWEST_STEPS} steps for the learning rate to rise and fall", had)
+        classifier.to(device, memory_format=torch.channels_last).eval()
+        with torch.inference_mode():
+            n_classes = classifier(images.batch(np.arange(1))[0].to(device)).shape[1]
+        for shard in images.shards:
+            check_labels(shard, n_classes, model)
+        self.optimiser = torch.optim.AdamW(classifier.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"])
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, recipe["learning_rate"], recipe["epochs"] * self.n_steps, pct_start=0.25, div_factor=10, final_div_factor=10
+        )
+
+    def run(self, last: int) -> None:
+        """Train on until ``last`` epochs are done. Raises InputError for a loss that is not finite and a batch that the GPU cannot hold."""
+        self.classifier.train()
+        with torch.random.fork_rng(devices=[]):  # torch's own generator comes back as it was
+            for epoch in range(len(self.history), last):
+                try:
+                    loss, accuracy = self._epoch(epoch)
+                except torch.OutOfMemoryError as error:
+                    fix = "take a larger GPU, or a smaller batch, which is another training"
+                    raise InputError(f"training of {self.model}", f"memory for a batch of {self.batch_size} images", error, fix) from error
+                if not np.isfinite(loss):
+                    raise InputError(f"training of {self.model}", "a finite loss", f"{loss} in epoch {epoch}", "lower the learning rate")
+                self.history.append({"model": self.model, "epoch": epoch, "loss": loss, "accuracy": accuracy})
+                log.info("epoch %d of %d: loss %.4f nat, accuracy %.3f", epoch + 1, self.recipe["epochs"], loss, accuracy)
+
+    def _epoch(self, epoch: int) -> tuple[float, float]:
+        """Mean loss (nat) and accuracy of one pass over the images."""
         losses, correct = 0.0, 0
-        for step, (pixels, labels) in enumerate(_batches(images, batch_size, seed, model, epoch)):
-            random = generator(seed, "augmentation", model, epoch, step)
-            torch.manual_seed(torch_seed(seed, "dropout", model, epoch, step))
-            pixels = augment(pixels, recipe["augmentation"], random).to(device, memory_format=torch.channels_last)
-            labels = labels.to(device)
-            if "attack" in recipe:
-                pixels = _adversarial(classifier, pixels, labels, recipe["attack"], epoch + step / n_steps, random)
-            logits = classifier(pixels)
+        for step, (pixels, labels) in enumerate(_batches(self.images, self.batch_size, self.seed, self.model, epoch)):
+            random = generator(self.seed, "augmentation", self.model, epoch, step)
+            torch.manual_seed(torch_seed(self.seed, "dropout", self.model, epoch, step))
+            pixels = augment(pixels, self.recipe["augmentation"], random).to(self.device, memory_format=torch.channels_last)
+            labels = labels.to(self.device)
+            if "attack" in self.recipe:
+                pixels = _adversarial(self.classifier, pixels, labels, self.recipe["attack"], epoch + step / self.n_steps, random)
+            logits = self.classifier(pixels)
             loss = F.cross_entropy(logits, labels)
-            optimiser.zero_grad()
+            self.optimiser.zero_grad()
             loss.backward()
-            optimiser.step()
-            schedule.step()
+            self.optimiser.step()
+            self.schedule.step()
             losses += loss.item()
             correct += int((logits.argmax(1) == labels).sum())
-        if not np.isfinite(losses):
-            raise InputError(f"training of {model}", "a finite loss", f"{losses} in epoch {epoch}", "lower the learning rate")
-        accuracy = correct / (n_steps * batch_size)
-        history.append({"model": model, "epoch": epoch, "loss": losses / n_steps, "accuracy": accuracy})
-        log.info("epoch %d of %d: loss %.4f nat, accuracy %.3f", epoch + 1, recipe["epochs"], losses / n_steps, accuracy)
-    return pd.DataFrame(history)
+        return losses / self.n_steps, correct / (self.n_steps * self.batch_size)
+
+    def save(self, path: str | Path) -> None:
+        """Put the training down between two epochs: everything that :meth:`resume` needs, as safetensors."""
+        optimiser = self.optimiser.state_dict()
+        moments = {f"optimiser.{i}.{key}": value for i, state in optimiser["state"].items() for key, value in state.items()}
+        weights = {f"network.{name}": tensor for name, tensor in self.classifier.network.state_dict().items()}
+        numbers = {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict(), "history": self.history}
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in (weights | moments).items()}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, {"training": json.dumps(numbers)})
+
+    def resume(self, path: str | Path) -> None:
+        """Take up a training that :meth:`save` put down: what follows is what would have followed, bit for bit on a CPU."""
+        try:
+            with safe_open(path, "pt") as file:
+                numbers = json.loads(file.metadata()["training"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, TypeError, KeyError) as error:
+            raise InputError(path, "a training that was put down", str(error).splitlines()[0], "delete it and run again") from error
+        network = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
+        self.classifier.network.load_state_dict(network)
+        state: dict[int, dict] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, number, key = name.split(".")
+                state.setdefault(int(number), {})[key] = tensor
+        self.optimiser.load_state_dict({"state": state, "param_groups": numbers["groups"]})
+        self.schedule.load_state_dict(numbers["schedule"])
+        self.history = numbers["history"]
+
+
+def begin_training(shards: list[str], *, model: str, spec: dict, recipe: dict, seed: int, device: str) -> Training:
+    """The training of a network, before its first step; ``spec``: what the config says of the network, ``device``: ``cpu`` or ``cuda``."""
+    images = TrainingImages([read_shard(path) for path in shards])
+    place = (f"models.{model}", spec["architecture"], spec["arguments"], spec.get("python_path"))
+    classifier = Classifier(initialise(lambda: build_network(*place), seed, model), spec["mean"], spec["std"], [], {"model": model})
+    return Training(classifier, images, recipe, seed=seed, model=model, device=checked_device(device))
 
 
 def augment(pixels: Tensor, augmentation: list[str], random: np.random.Generator) -> Tensor:

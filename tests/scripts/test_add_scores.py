@@ -1,0 +1,48 @@
+"""add_scores: the scores on all shards are those on all images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ablate_units
+from add_scores import main
+from robustlens.errors import InputError
+from tiny import cut_shards, image_rows, make_model, pictures
+
+ROWS = image_rows(30, shape=np.arange(30) % 5, texture=np.arange(2, 32) % 5)
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """A function that ablates 30 images, or those given, in shards of a size, and gives the paths of the scores."""
+    weights, card = make_model(tmp_path / "net")
+
+    def run(size, rows=ROWS, layers=("conv1", "conv2")):
+        paths = []
+        for number, shard in enumerate(cut_shards(tmp_path / f"images-{size}", pictures(len(rows)), rows, size)):
+            paths.append(str(tmp_path / f"scores-{size}-{number}.parquet"))
+            values = {"layers": list(layers), "n_images": len(shard), "device": "cpu", "batch_size": 7}
+            ablate_units.main(weights, card, str(shard.path), paths[-1], **values)
+        return paths
+
+    return run
+
+
+def test_shards_change_no_score(tmp_path, scores):
+    whole, added = scores(30), tmp_path / "units.parquet"
+    for size in (30, 10, 7):
+        main(scores(size), str(added))
+        pd.testing.assert_frame_equal(pd.read_parquet(added), pd.read_parquet(whole[0]))
+
+
+def test_shards_of_other_units_are_refused(tmp_path, scores):
+    paths = [*scores(30), *scores(15, layers=["conv1"])]
+    with pytest.raises(InputError, match=r"scores-15-0.parquet: expected the units of .*scores-30-0.parquet, got others; delete it"):
+        main(paths, str(tmp_path / "units.parquet"))
+    assert not (tmp_path / "units.parquet").exists()
+
+
+def test_images_without_cues_are_refused(tmp_path, scores):
+    expected = "ablation.stimulus: expected images whose shape and texture belong to different classes, got none"
+    with pytest.raises(InputError, match=expected):
+        main(scores(3, image_rows(3)), str(tmp_path / "units.parquet"))
