@@ -9,6 +9,9 @@ if not workflow.config_settings.configfiles:  # a study given by --configfile st
     configfile: f"{workflow.basedir}/config.yaml"
 
 
+container: "container.sif"  # only with --software-deployment-method apptainer; docs/cluster.md
+
+
 include: "rules/common.smk"
 include: "rules/stimuli.smk"
 include: "rules/models.smk"

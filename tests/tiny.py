@@ -87,6 +87,20 @@ def classifier(network: nn.Module, layers=(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.
     return found.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+def little_memory(monkeypatch, n_images: int) -> list[int]:
+    """Let every classifier run out of memory with more than ``n_images`` at a time; gives the sizes of the passes as they are tried."""
+    tried, forward = [], Classifier.forward
+
+    def limited(model, images):
+        tried.append(len(images))
+        if len(images) > n_images:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(model, images)
+
+    monkeypatch.setattr(Classifier, "forward", limited)
+    return tried
+
+
 def spec_of(architecture: str = "alexnet", **arguments) -> dict:
     """What the config says of a network."""
     return {"architecture": f"robustlens.models.miniature:{architecture}", "arguments": arguments, **HALF}

@@ -2,10 +2,12 @@
 
 from contextlib import ExitStack
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from robustlens.images import read_shard
-from robustlens.inference import image_blocks, recorded
+from robustlens.inference import Blocks, recorded
 from robustlens.models.registry import load_model
 from robustlens.store import ActivationWriter
 
@@ -36,16 +38,18 @@ def main(
         stack.enter_context(torch.inference_mode())
         outputs = stack.enter_context(recorded(model, model.layers))
         writer = None
-        for rows, block, n in image_blocks(images, batch_size, next(model.parameters()).device):
-            if rows.start >= n_images:
-                break
+
+        def maps_of(block: Tensor, rows: slice) -> dict[str, np.ndarray]:
             model(block)
+            return {name: maps[: rows.stop - rows.start].float().cpu().numpy() for name, maps in outputs.items()}
+
+        for rows, found in Blocks(model.device, batch_size, n_images).run(images, maps_of, n_images):
             if writer is None:
-                shapes = {name: tuple(maps.shape[1:]) for name, maps in outputs.items()}
+                shapes = {name: maps.shape[1:] for name, maps in found.items()}
                 ids = images.rows["image_id"].iloc[:n_images].tolist()
                 writer = stack.enter_context(ActivationWriter(activations, ids, shapes, attributes, compression))
-            for name, maps in outputs.items():
-                writer.write(name, rows.start, maps[: min(n, n_images - rows.start)].float().cpu().numpy())
+            for name, maps in found.items():
+                writer.write(name, rows.start, maps)
 
 
 if __name__ == "__main__":

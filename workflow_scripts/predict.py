@@ -3,15 +3,16 @@
 import pandas as pd
 import pyarrow as pa
 
-from robustlens.images import read_shard, write_parquet
-from robustlens.inference import predict
+from robustlens.images import count_rows, read_shard, write_parquet
+from robustlens.inference import Blocks, predict
 from robustlens.models.registry import load_model
 
 
 def main(weights: str, card: str, shards: list[str], predictions: str, *, stimuli: list[str], device: str, batch_size: int):
     """``shards``: an image shard for each name in ``stimuli``, in that order."""
     model = load_model(weights, card, device)
-    tables = [predict(model, read_shard(path), stimulus=name, batch_size=batch_size) for name, path in zip(stimuli, shards, strict=True)]
+    blocks = Blocks(model.device, batch_size, n_images=sum(count_rows(path) for path in shards))
+    tables = [predict(model, read_shard(path), stimulus=name, blocks=blocks) for name, path in zip(stimuli, shards, strict=True)]
     schema = pa.schema(
         [(name, pa.string()) for name in ("model", "stimulus", "image_id")]
         + [(name, pa.int32()) for name in ("label", "shape", "texture")]

@@ -12,7 +12,7 @@ from robustlens.errors import InputError
 from robustlens.images import write_manifest
 from robustlens.models.registry import load_model
 from robustlens.store import open_store
-from tiny import cut_shards, image_rows, make_model, pictures
+from tiny import cut_shards, image_rows, little_memory, make_model, pictures
 
 LAYERS = ["conv1", "conv3"]
 
@@ -75,6 +75,17 @@ def test_shards_make_the_same_view(tmp_path, dump):
         found.append(read(tmp_path / f"{size}.h5")[:2])
     assert found[0][0] == found[1][0]
     assert all(np.array_equal(found[0][1][layer], found[1][1][layer]) for layer in LAYERS)
+
+
+@pytest.mark.parametrize("n_images", [None, 55])
+def test_a_network_that_runs_out_of_memory_dumps_every_image_once(tmp_path, dump, monkeypatch, n_images):
+    (shard,) = cut_shards(tmp_path, pictures(60), image_rows(60), 60)
+    ids, maps, _ = read(dump(shard, "whole.h5", n_images=n_images))
+    tried = little_memory(monkeypatch, 20)
+    found, again, _ = read(dump(shard, n_images=n_images))
+    assert found == ids and tried == [50, 25] + [12] * 6  # of 50 images and of the rest
+    for layer in LAYERS:
+        np.testing.assert_allclose(again[layer], maps[layer], rtol=2e-3, atol=1e-4)  # other blocks, other rounding
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def test_a_suite_in_one_table(tmp_path, model):
     assert table["loss"][~known].isna().all() and (~known).sum() == 2
 
 
+def test_the_log_follows_the_whole_suite(tmp_path, model, caplog):
+    caplog.set_level("INFO", "robustlens")
+    shards = [str(make_shard(tmp_path / f"{n}.parquet", pictures(n), image_rows(n)).path) for n in (7, 4)]
+    main(*model, shards, str(tmp_path / "p.parquet"), stimuli=["clean", "noise"], device="cpu", batch_size=3)
+    device, progress, batch_size = caplog.messages
+    assert device.startswith("device cpu, 1 thread, torch ") and progress.startswith("11 of 11 images, ")
+    assert batch_size == "batch size 50 (asked for: 3)"
+
+
 def test_neither_shards_nor_batches_change_a_bit(tmp_path, model):
     pixels, rows = pictures(30), image_rows(30, labels=np.arange(30) % 5)
     tables = []

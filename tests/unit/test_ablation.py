@@ -1,13 +1,12 @@
 """Scores of units: a network in which one unit alone carries one class, and the naive way as a second opinion."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from robustlens.errors import InputError
-from robustlens.neurons.ablation import COPIES, ablate_units, changed_decisions, sum_scores
+from robustlens.neurons.ablation import COPIES, ablate_units, changed_decisions
 from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
 
 COLUMNS = ["model", "layer", "unit", "n_images", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed"]
@@ -104,7 +103,27 @@ def test_neither_batches_nor_shards_change_a_count(tmp_path):
     whole = ablate_units(model, make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=50)
     assert ablate_units(model, make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=7).equals(whole)
     parts = [ablate_units(model, shard, batch_size=50) for shard in cut_shards(tmp_path, pixels, rows, 20)]
-    pd.testing.assert_frame_equal(sum_scores(pd.concat(parts)), whole)
+    counts = whole.columns.drop(["model", "layer", "unit"])
+    assert sum(part[counts] for part in parts).equals(whole[counts])
+
+
+def test_copies_that_do_not_fit_into_memory_change_no_count(tmp_path, caplog):
+    """A block of 50 fits, and its copies do not: the whole block is decided again in parts."""
+
+    class Small(Channels):
+        def forward(self, images):
+            maps = self.maps(images)
+            if len(maps) > 100:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return maps.mean((2, 3))
+
+    caplog.set_level("INFO", "robustlens")
+    rows = image_rows(57, shape=np.arange(57) % 3, texture=np.arange(2, 59) % 3)
+    shard = make_shard(tmp_path / "s.parquet", pictures(57), rows)
+    whole = ablate_units(classifier(Channels(), ["maps"]), shard, batch_size=50)
+    assert ablate_units(classifier(Small(), ["maps"]), shard, batch_size=50).equals(whole)
+    assert caplog.messages[-1] == "batch size 12 (asked for: 50)" and 12 * COPIES <= 100 < 25 * COPIES
+    assert ablate_units(classifier(Small(), ["maps"]), shard, batch_size=50, n_images=20)["n_images"].tolist() == [20] * 3
 
 
 # --------------------------------------------------------------------------------------------------------------------- refused

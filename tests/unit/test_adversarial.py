@@ -6,7 +6,7 @@ import pytest
 
 from robustlens.errors import InputError
 from robustlens.stimuli.adversarial import attack
-from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
+from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, little_memory, make_shard, pictures, random_network
 
 PGD = {"norm": "l2", "eps": 1.0, "step": 0.3, "steps": 2, "random_start": True, "use_best": True}
 
@@ -63,6 +63,16 @@ def test_attacks_are_the_same_bits_whatever_the_batch_and_the_shards(tmp_path, a
     assert np.array_equal(np.concatenate([moved for moved, _ in parts]), whole[0])
     assert pd.concat([norms for _, norms in parts], ignore_index=True).equals(whole[1])
     assert not np.array_equal(attack(network, shard, PGD, seed=1, batch_size=50)[0], whole[0])
+
+
+def test_an_attack_that_runs_out_of_memory_goes_on_with_the_same_images(tmp_path, images, monkeypatch, caplog):
+    caplog.set_level("INFO", "robustlens")
+    shard = make_shard(tmp_path / "shard.parquet", images[0], image_rows(21, labels=np.arange(21) % 3))
+    moved, rows = attack(classifier(Channels()), shard, PGD, seed=0, batch_size=200)
+    little_memory(monkeypatch, 10)
+    again, rows_again = attack(classifier(Channels()), shard, PGD, seed=0, batch_size=200)
+    assert np.array_equal(again, moved) and rows_again.equals(rows)
+    assert caplog.messages[-1] == "batch size 6 (asked for: 200)" and caplog.messages[-2].startswith("21 of 21 images, ")
 
 
 @pytest.mark.parametrize("label", [-1, 3])

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from robustlens import images
 from robustlens.errors import InputError
-from robustlens.images import apply_geometry, encode_png, read_manifest, read_shard, shard_rows, write_manifest, write_parquet, write_shard
+from robustlens.images import (
+    apply_geometry,
+    count_rows,
+    encode_png,
+    read_manifest,
+    read_shard,
+    shard_rows,
+    write_manifest,
+    write_parquet,
+    write_shard,
+)
 
 
 def manifest(n_images, paths=None):
@@ -42,8 +54,9 @@ def test_faulty_manifests_are_refused(tmp_path):
     with pytest.raises(InputError, match="no path"):
         read_manifest(tmp_path / "t.parquet")
     (tmp_path / "n.parquet").write_text("no table")
-    with pytest.raises(InputError, match="a complete Parquet file, .*; delete it and run again"):
-        read_manifest(tmp_path / "n.parquet")
+    for read in (read_manifest, count_rows):
+        with pytest.raises(InputError, match="a complete Parquet file, .*; delete it and run again"):
+            read(tmp_path / "n.parquet")
 
 
 def test_a_shard_of_encoded_pictures_is_read_back(tmp_path):
@@ -95,6 +108,59 @@ def test_faulty_pictures_are_refused(tmp_path):
     write_parquet(tmp_path / "m.parquet", manifest(1))
     with pytest.raises(InputError, match="no image, mask, sha256"):
         read_shard(tmp_path / "m.parquet")
+
+
+# ----------------------------------------------------------------------------------------------------------------- decoding ahead
+@pytest.fixture
+def shard(tmp_path):
+    write_shard(tmp_path / "s.parquet", manifest(23), pixels=iter(pictures(23)), origin={})
+    assert count_rows(tmp_path / "s.parquet") == 23
+    return read_shard(tmp_path / "s.parquet")
+
+
+@pytest.mark.parametrize("decoders", [1, 3])
+@pytest.mark.parametrize("n_images", [None, 0, 1, 5, 6, 22, 99])
+def test_batches_are_the_pictures_in_order(shard, monkeypatch, decoders, n_images):
+    monkeypatch.setattr(images, "decoders", decoders)
+    n_expected = 23 if n_images is None else min(n_images, 23)
+    batches = list(shard.batches(5, n_images))
+    assert [rows for rows, _ in batches] == [slice(start, min(start + 5, n_expected)) for start in range(0, n_expected, 5)]
+    for rows, pixels in batches:
+        assert np.array_equal(pixels, pictures(23)[rows])
+
+
+@pytest.mark.parametrize(("decoders", "ahead"), [(1, 0), (2, 5)])
+def test_one_batch_is_decoded_ahead_and_no_more(shard, monkeypatch, decoders, ahead):
+    monkeypatch.setattr(images, "decoders", decoders)
+    decoded, picture, done = [], type(shard)._picture, threading.Semaphore(0)
+
+    def counted(self, row):
+        decoded.append(row)
+        done.release()
+        return picture(self, row)
+
+    monkeypatch.setattr(type(shard), "_picture", counted)
+    for number, (rows, _) in enumerate(shard.batches(5)):
+        last = min(rows.stop + ahead, 23)
+        while sum(1 for row in decoded if row < last) < last:
+            assert done.acquire(timeout=10)  # it goes on while this batch is in use
+        assert sorted(decoded) == list(range(last))
+        if number == 2:
+            break  # nobody needs the others
+
+
+@pytest.mark.parametrize("decoders", [1, 4])
+def test_the_first_faulty_picture_is_named_after_the_batches_before_it(tmp_path, monkeypatch, decoders):
+    monkeypatch.setattr(images, "decoders", decoders)
+    for number in range(12):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture" if number in (6, 7, 11) else encode_png(pictures(1)[0]))
+    write_shard(tmp_path / "s.parquet", manifest(12, [f"{n}.png" for n in range(12)]), root=tmp_path, origin={})
+    seen = []
+    with pytest.raises(InputError, match=r"/6\.png: expected a readable picture"):
+        for rows, _ in read_shard(tmp_path / "s.parquet").batches(4):
+            seen.append(rows.start)
+    assert seen == [0]
+    assert len(list(read_shard(tmp_path / "s.parquet").batches(4, 6))) == 2  # what is not needed is not read
 
 
 @pytest.mark.parametrize(("size", "resized"), [((500, 375), (341, 256)), ((375, 500), (256, 341)), ((300, 300), (256, 256))])

@@ -1,4 +1,6 @@
-"""Predictions and recorded layers: numbers worked out on paper, and the same bits however the images are cut."""
+"""Predictions and recorded layers: numbers worked out on paper, the same bits however the images are cut, blocks that fit into memory."""
+
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -8,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from robustlens.errors import InputError
-from robustlens.inference import BLOCK, image_blocks, predict, recorded
-from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
+from robustlens.inference import BLOCK, Blocks, predict, recorded
+from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, little_memory, make_shard, pictures, random_network
 
 CPU = torch.device("cpu")
 N = 57  # more than a block
@@ -26,12 +28,17 @@ def network(request):
     return classifier(random_network(request.param, classes=5, **width), ["conv1"], **HALF)
 
 
+def predicted(model, shard, batch_size):
+    """The table of a job that predicts one shard."""
+    return predict(model, shard, stimulus="plain", blocks=Blocks(model.device, batch_size, len(shard)))
+
+
 # ------------------------------------------------------------------------------------------------------------------- on paper
 def test_predictions_on_paper(tmp_path):
     """Logits are twice the channel means: (2, 0, 0) for red, (0, 1, 2) for (0, 0.5, 1)."""
     rows = image_rows(2, labels=[0, 1], shape=[0, 2], texture=[2, 0])
     shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 0, 0), (0, 51, 255)]), rows)
-    table = predict(classifier(Channels(scale=2)), shard, stimulus="plain", batch_size=10)
+    table = predicted(classifier(Channels(scale=2)), shard, 10)
     assert table.columns.tolist() == ["model", "stimulus", "image_id", "label", "shape", "texture", "top5", "probabilities", "loss"]
     assert table.iloc[:, :6].to_numpy().tolist() == [["net", "plain", "image-0", 0, 0, 2], ["net", "plain", "image-1", 1, 2, 0]]
     e = np.exp
@@ -44,14 +51,14 @@ def test_predictions_on_paper(tmp_path):
 
 def test_normalisation_happens_inside(tmp_path):
     shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 51, 0)]), labels=[0])
-    table = predict(classifier(Channels(), mean=[0.5, 0.1, 0.0], std=[0.5, 0.2, 1.0]), shard, stimulus="plain", batch_size=1)
+    table = predicted(classifier(Channels(), mean=[0.5, 0.1, 0.0], std=[0.5, 0.2, 1.0]), shard, 1)
     e = np.exp
     np.testing.assert_allclose(table["probabilities"][0], np.array([e(1), e(0.5), 1]) / (e(1) + e(0.5) + 1), rtol=1e-6)
 
 
 def test_an_unknown_label_has_no_loss(tmp_path):
     shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 0, 0), (0, 0, 255)]), labels=[-1, 2])
-    table = predict(classifier(Channels()), shard, stimulus="plain", batch_size=10)
+    table = predicted(classifier(Channels()), shard, 10)
     assert np.isnan(table["loss"]).tolist() == [True, False]
     assert [top[0] for top in table["top5"]] == [0, 2]
 
@@ -60,22 +67,16 @@ def test_an_unknown_label_has_no_loss(tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 7, 200])
 def test_predictions_are_the_same_bits_whatever_the_batch(tmp_path, network, images, batch_size):
     shard = make_shard(tmp_path / "shard.parquet", *images)
-    whole = predict(network, shard, stimulus="plain", batch_size=50)
-    other = predict(network, shard, stimulus="plain", batch_size=batch_size)
+    whole = predicted(network, shard, 50)
+    other = predicted(network, shard, batch_size)
     assert same_bits(whole, other)
     assert len({tuple(p) for p in whole["probabilities"]}) == N
 
 
-def test_predictions_are_the_same_bits_whatever_the_shards_and_threads(tmp_path, network, images):
-    whole = predict(network, make_shard(tmp_path / "shard.parquet", *images), stimulus="plain", batch_size=50)
-    parts = [predict(network, shard, stimulus="plain", batch_size=50) for shard in cut_shards(tmp_path, *images, 13)]
+def test_predictions_are_the_same_bits_whatever_the_shards(tmp_path, network, images):
+    whole = predicted(network, make_shard(tmp_path / "shard.parquet", *images), 50)
+    parts = [predicted(network, shard, 50) for shard in cut_shards(tmp_path, *images, 13)]
     assert same_bits(whole, pd.concat(parts, ignore_index=True))
-    torch.set_num_threads(3)
-    try:
-        threaded = predict(network, make_shard(tmp_path / "shard.parquet", *images), stimulus="plain", batch_size=50)
-    finally:
-        torch.set_num_threads(1)
-    assert same_bits(whole, threaded)
 
 
 def same_bits(one: pd.DataFrame, other: pd.DataFrame) -> bool:
@@ -83,23 +84,101 @@ def same_bits(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return lists and one.drop(columns=["top5", "probabilities"]).equals(other.drop(columns=["top5", "probabilities"]))
 
 
-def test_blocks_have_one_shape_on_a_cpu(tmp_path, images):
+@pytest.mark.parametrize("n_images", [None, 57, 99, 51, 50, 7])
+def test_blocks_have_one_shape_on_a_cpu(tmp_path, images, n_images):
     shard = make_shard(tmp_path / "shard.parquet", *images)
-    for batch_size in (1, 20, 50, 200):
+    for batch_size in (1, 20, 50, 75, 200):
         covered = []
-        for rows, block, n in image_blocks(shard, batch_size, CPU):
+
+        def look(block, rows):
+            n = rows.stop - rows.start
             assert block.shape == (BLOCK, 3, 16, 16) and block.dtype == torch.float32
             np.testing.assert_array_equal((block[:n] * 255).round().permute(0, 2, 3, 1).numpy(), images[0][rows])
             assert not block[n:].any()
+            return n
+
+        for rows, n in Blocks(CPU, batch_size, N).run(shard, look, n_images):
+            assert rows.stop - rows.start == n
             covered += range(rows.start, rows.stop)
-        assert covered == list(range(N))
+        assert covered == list(range(min(n_images or N, N)))
+
+
+# --------------------------------------------------------------------------------------------------------------- out of memory
+@pytest.mark.parametrize(("fitting", "found"), [(50, 50), (49, 25), (13, 12), (2, 1)])
+def test_a_block_that_does_not_fit_is_halved_and_no_number_changes(tmp_path, images, caplog, monkeypatch, fitting, found):
+    caplog.set_level("INFO", "robustlens")
+    shard = make_shard(tmp_path / "shard.parquet", images[0], images[1].assign(label=0))
+    whole = predicted(classifier(Channels()), shard, 200)
+    tried = little_memory(monkeypatch, fitting)
+    caplog.clear()
+    blocks = Blocks(CPU, 200, 2 * N)
+    tables = [predict(classifier(Channels()), shard, stimulus="plain", blocks=blocks) for _ in range(2)]
+    assert all(same_bits(table, whole) for table in tables)
+    steps = [size for size in (50, 25, 12, 6, 3, 1) if size >= found]
+    passes = [size for size in tried if size <= fitting]
+    assert tried == steps[:-1] + passes and set(passes) == {found}  # found once, for all shards of the job
+    said = [f"out of memory with {size} images a block: going on with {smaller}" for size, smaller in zip(steps, steps[1:], strict=False)]
+    assert caplog.messages[:-2] == said
+    assert caplog.messages[-2].startswith("114 of 114 images, ") and caplog.messages[-1] == f"batch size {found} (asked for: 200)"
+
+
+def test_memory_that_runs_out_later_loses_no_image_and_counts_none_twice(tmp_path, images):
+    shard, fitting, seen = make_shard(tmp_path / "shard.parquet", *images), iter([50, 5, 4] + [100] * 40), []
+
+    def compute(block, rows):
+        if len(block) > next(fitting):
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return block[: rows.stop - rows.start].clone()
+
+    for rows, block in Blocks(torch.device("cpu"), 60, N).run(shard, compute):
+        seen.append((block * 255).round().permute(0, 2, 3, 1).numpy())
+        assert rows.start == sum(map(len, seen[:-1]))
+    assert [len(part) for part in seen] == [50, 7]
+    np.testing.assert_array_equal(np.concatenate(seen), images[0])
+
+
+def test_a_pass_that_failed_holds_no_memory_when_it_is_tried_again(tmp_path, images):
+    passes = []
+
+    def compute(block, rows):
+        assert [alive() for alive in passes] == [None] * len(passes)
+        activations = block * 2
+        passes.extend(map(weakref.ref, (block, activations)))
+        if len(block) > 12:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return len(activations)
+
+    assert [n for _, n in Blocks(CPU, 200, N).run(make_shard(tmp_path / "shard.parquet", *images), compute)] == [12] * 5
+    assert len(passes) == 2 * (2 + 5)
+
+
+def test_an_image_that_does_not_fit_alone_is_named(tmp_path, monkeypatch):
+    shard = make_shard(tmp_path / "shard.parquet", coloured([(0, 0, 0)] * 3, side=6))
+    tried = little_memory(monkeypatch, 0)
+    fault = r"shard.parquet \[image-0\]: expected an image that fits into the memory of cpu .*, got 6 x 6 px, too large even alone; use a"
+    with pytest.raises(InputError, match=fault):
+        predicted(classifier(Channels()), shard, 200)
+    assert tried == [50, 25, 12, 6, 3, 1]
+
+
+def test_another_failure_is_not_tried_again(tmp_path):
+    tried = []
+
+    def compute(block, rows):
+        tried.append(len(block))
+        raise RuntimeError("broken")
+
+    shard = make_shard(tmp_path / "shard.parquet", coloured([(0, 0, 0)] * 3))
+    with pytest.raises(RuntimeError, match="broken"):
+        list(Blocks(CPU, 10, 3).run(shard, compute))
+    assert tried == [50]
 
 
 # --------------------------------------------------------------------------------------------------------------------- refused
 def test_a_label_beyond_the_classes_is_refused_by_name(tmp_path):
     shard = make_shard(tmp_path / "shard.parquet", coloured([(255, 0, 0)] * 3), labels=[0, 3, 1])
     with pytest.raises(InputError, match=r"shard.parquet \[image-1\]: expected a label below the 3 classes of net, got 3"):
-        predict(classifier(Channels()), shard, stimulus="plain", batch_size=10)
+        predicted(classifier(Channels()), shard, 10)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -110,7 +189,12 @@ def test_logits_that_are_not_finite_are_refused_by_name(tmp_path, value):
 
     shard = make_shard(tmp_path / "shard.parquet", coloured([(0, 0, 0)] * 52 + [(9, 255, 9), (255, 0, 0)]))
     with pytest.raises(InputError, match="model net: expected finite logits, got NaN or inf for image image-52"):
-        predict(classifier(Breaks()), shard, stimulus="plain", batch_size=10)
+        predicted(classifier(Breaks()), shard, 10)
+
+
+def test_a_batch_has_an_image():
+    with pytest.raises(InputError, match="resource batch_size: expected at least 1 image, got 0"):
+        Blocks(CPU, 0, 10)
 
 
 # ------------------------------------------------------------------------------------------------------------- recorded layers

@@ -1,4 +1,4 @@
-"""Networks by name, and what is refused at the door: other weights, foreign keys, hostile files, devices that are not there."""
+"""Networks by name, and what is refused at the door: other weights, foreign keys, hostile files, a device that is not there."""
 
 import json
 import pickle
@@ -17,7 +17,6 @@ from robustlens.models.registry import (
     Classifier,
     build_network,
     check_labels,
-    checked_device,
     convolutions,
     load_model,
     load_weights,
@@ -144,22 +143,13 @@ def test_labels_beyond_the_classes(tmp_path):
         check_labels(shard, 2, "net", known=False)
 
 
-# --------------------------------------------------------------------------------------------------------------------- devices
-def test_no_device_is_exchanged_for_another(monkeypatch):
-    assert checked_device("cpu") == torch.device("cpu")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    for device in ("cuda", "cuda:1"):
-        with pytest.raises(InputError, match=f"machine.device: expected {device}, a device that torch can use, .* set machine.device: cpu"):
-            checked_device(device)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert checked_device("cuda") == torch.device("cuda")
-    with pytest.raises(InputError, match="machine.device: expected cuda:1"):
-        checked_device("cuda:1")
-
-
-def test_a_model_is_not_loaded_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(InputError, match="machine.device"):
+def test_a_model_is_loaded_on_its_device_and_no_other(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "robustlens")
+    assert load_model(*make_model(tmp_path), "cpu").device == torch.device("cpu")
+    assert [line for line in caplog.messages if line.startswith("device cpu, ")] == caplog.messages[-1:]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(InputError, match="resource device: expected cuda, a device that torch can use"):
         load_model(*make_model(tmp_path), "cuda")
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ SHARD_COLUMNS = {
 }
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs of the job
 
 
 # ---------------------------------------------------------------------------------------------------------------- manifests
@@ -88,6 +90,14 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pa.Table:
     return table
 
 
+def count_rows(path: str | Path) -> int:
+    """Rows of a Parquet file, without reading them. Raises InputError for another file."""
+    try:
+        return pq.read_metadata(path).num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
+
+
 # -------------------------------------------------------------------------------------------------------------------- shards
 @dataclass
 class Shard:
@@ -106,17 +116,36 @@ class Shard:
 
     def pixels(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """uint8 ``[n_images, height, width, 3]``, RGB, of the rows ``start:stop``. Raises InputError for an unreadable picture."""
-        pictures = [self._picture(row) for row in range(start, len(self) if stop is None else min(stop, len(self)))]
+        return self._stack([self._picture(row) for row in range(start, len(self) if stop is None else min(stop, len(self)))])
+
+    def _stack(self, pictures: list[np.ndarray]) -> np.ndarray:
         sizes = {picture.shape for picture in pictures}
         if len(sizes) > 1:
             raise InputError(self.path, "pictures of one size", f"sizes {sorted(s[:2] for s in sizes)}", "give the source a `geometry`")
         return np.stack(pictures)
 
-    def batches(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """Pairs of (rows, pixels) of at most ``size`` images, in order."""
-        for start in range(0, len(self), size):
-            stop = min(start + size, len(self))
-            yield slice(start, stop), self.pixels(start, stop)
+    def batches(self, size: int, n_images: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+        """Pairs of (rows, pixels) of at most ``size`` images, in order, of the first ``n_images`` (all of them if None).
+
+        With several ``decoders`` the pictures of the next batch are decoded while one is in use, never further ahead.
+        """
+        n_images = len(self) if n_images is None else min(n_images, len(self))
+        batches = [slice(start, min(start + size, n_images)) for start in range(0, n_images, size)]
+        if decoders == 1:
+            yield from ((rows, self.pixels(rows.start, rows.stop)) for rows in batches)
+            return
+        pool, ahead = ThreadPoolExecutor(decoders), None
+
+        def decode(rows: slice) -> Iterator[np.ndarray]:
+            return pool.map(self._picture, range(rows.start, rows.stop))  # begins at once
+
+        try:
+            for rows, following in zip(batches, [*batches[1:], None], strict=False):
+                pixels = self._stack(list(ahead or decode(rows)))
+                ahead = following and decode(following)
+                yield rows, pixels
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def mask(self, row: int) -> np.ndarray | None:
         """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""

@@ -1,12 +1,15 @@
 """Forward passes over image shards: predictions and recorded layers.
 
 On a CPU every forward pass has the same shape (BLOCK images, the last block filled up with zeros), because the rounding of a
-convolution depends on that shape and on nothing else: so no batch size, shard or number of cores changes a bit. On a GPU a
-block is ``batch_size`` images and results agree to rounding.
+convolution depends on that shape and, beside it, on the number of torch's threads, which is one: so no batch size, shard or
+number of cores changes a bit. On a GPU a block is ``batch_size`` images, or as many of them as fit into its memory, and results
+agree to rounding.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,36 +17,84 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from robustlens.devices import out_of_memory
 from robustlens.errors import InputError
 from robustlens.images import Shard
+from robustlens.meter import Meter
 from robustlens.models.registry import Classifier, check_labels
 
+log = logging.getLogger("robustlens")
 BLOCK = 50  # images a forward pass on a CPU
+TOO_LARGE = object()  # in place of a result
+Result = TypeVar("Result")
 
 
-def image_blocks(shard: Shard, batch_size: int, device: torch.device) -> Iterator[tuple[slice, Tensor, int]]:
-    """Triples (rows, images, n): float32 ``images`` [block, 3, height, width] on [0, 1], of which the first n are the rows."""
-    size = BLOCK if device.type == "cpu" else batch_size
-    for rows, pixels in shard.batches(max(batch_size, 1)):
-        for start in range(0, len(pixels), size):
-            part = pixels[start : start + size]
-            block = np.zeros((size, *part.shape[1:]), np.uint8)
-            block[: len(part)] = part
-            images = torch.from_numpy(block).to(device).permute(0, 3, 1, 2).to(torch.float32) / 255
-            first = rows.start + start
-            yield slice(first, first + len(part)), images.contiguous(memory_format=torch.channels_last), len(part)
+class Blocks:
+    """Hands the images of shards to a function of a network, block by block, and logs how far the job is.
+
+    ``size``: images a block. On a CPU that is ``BLOCK``, on a GPU ``batch_size``; where a block does not fit into memory it is halved,
+    for the rest of the job. ``n_images``: how many there are in all.
+    """
+
+    def __init__(self, device: torch.device, batch_size: int, n_images: int):
+        if batch_size < 1:
+            raise InputError("resource batch_size", "at least 1 image", batch_size)
+        self.device, self.batch_size = device, batch_size
+        self.size = BLOCK if device.type == "cpu" else batch_size
+        self._meter = Meter(n_images)
+
+    def run(self, shard: Shard, compute: Callable[[Tensor, slice], Result], n_images: int | None = None) -> Iterator[tuple[slice, Result]]:
+        """Pairs (rows, ``compute(images, rows)``), in order, that cover the first ``n_images`` (all if None) of the shard once.
+
+        ``images``: float32 [size, 3, height, width] on [0, 1]; the first ones are those of ``rows``, what is left of the block is
+        black. A call that runs out of memory is made again with fewer images, so ``compute`` must not add to anything; its
+        result should lie in the memory of the machine. Raises InputError where a single image does not fit.
+        """
+        for batch, pixels in shard.batches(self.size * max(1, self.batch_size // self.size), n_images):
+            start = 0
+            while start < len(pixels):
+                part = pixels[start : start + self.size]
+                rows = slice(batch.start + start, batch.start + start + len(part))
+                try:
+                    result = compute(self._images(part), rows)
+                except RuntimeError as error:
+                    if not out_of_memory(error):
+                        raise
+                    result = TOO_LARGE
+                if result is TOO_LARGE:  # here the error is gone, and with it the tensors that its trace holds
+                    self._halve(f"{shard.path} [{shard.rows['image_id'].iloc[rows.start]}]", part.shape)
+                    continue
+                yield rows, result
+                start += len(part)
+                self._meter.add(len(part))
+        if self._meter.done >= self._meter.total:
+            log.info("batch size %d (asked for: %d)", self.size, self.batch_size)
+
+    def _images(self, pixels: np.ndarray) -> Tensor:
+        block = np.zeros((self.size, *pixels.shape[1:]), np.uint8)
+        block[: len(pixels)] = pixels
+        images = torch.from_numpy(block).to(self.device).permute(0, 3, 1, 2).to(torch.float32) / 255
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _halve(self, where: str, shape: tuple[int, ...]) -> None:
+        if self.size == 1:
+            fitting = f"an image that fits into the memory of {self.device} with what the network makes of it"
+            raise InputError(where, fitting, f"{shape[1]} x {shape[2]} px, too large even alone", "use a device with more memory")
+        log.info("out of memory with %d images a block: going on with %d", self.size, self.size // 2)
+        self.size //= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
-def predict(model: Classifier, shard: Shard, *, stimulus: str, batch_size: int) -> pd.DataFrame:
+def predict(model: Classifier, shard: Shard, *, stimulus: str, blocks: Blocks) -> pd.DataFrame:
     """One row an image: ``model, stimulus, image_id, label, shape, texture, top5, probabilities, loss`` (docs/data.md).
 
-    Raises InputError for a label beyond the network's classes and for logits that are not finite.
+    ``blocks``: those of the job, which may go on with other shards. Raises InputError for a label beyond the network's classes and
+    for logits that are not finite.
     """
-    device = next(model.parameters()).device
     parts = []
     with torch.inference_mode():
-        for rows, images, n in image_blocks(shard, batch_size, device):
-            logits = model(images)[:n].float().cpu()
+        for rows, logits in blocks.run(shard, lambda images, rows: model(images)[: rows.stop - rows.start].float().cpu()):
             check_labels(shard, logits.shape[1], model.card["model"], known=False)
             _check_finite(model, shard, rows, logits)
             labels = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])

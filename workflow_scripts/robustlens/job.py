@@ -2,16 +2,19 @@
 
 import json
 import logging
+import os
 import platform
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from robustlens.errors import InputError
 
 log = logging.getLogger("robustlens")
+MACHINE = {"device": "cpu", "batch_size": 200}  # resources that main may take, and what they are where a rule has none
 
 
 def run_job(main: Callable, snakemake) -> None:
@@ -19,15 +22,19 @@ def run_job(main: Callable, snakemake) -> None:
 
     Named inputs and outputs become strings (lists of strings where a rule gives several), those without a name are only waited
     for; no name may stand twice. The parameter ``code`` only tells Snakemake when to run again and is dropped. Resources
-    ``device`` and ``batch_size`` are passed on where ``main`` takes them.
+    ``device`` and ``batch_size`` are passed on where ``main`` takes them; the resource ``cpus_per_task``, or else the rule's
+    threads, is how many threads decode pictures.
     """
-    start_log(Path(snakemake.log[0]) if snakemake.log else None, f"{snakemake.rule} {dict(snakemake.wildcards.items())}")
-    limit_torch_threads(snakemake.threads)
+    path = Path(snakemake.log[0]) if snakemake.log else None
+    start_log(path, f"{snakemake.rule} {dict(snakemake.wildcards.items())}")
+    threads = snakemake.resources.get("cpus_per_task") or snakemake.threads
+    limit_torch_threads()
+    decode_with(threads)
     named = dict(**_named(snakemake.input), **_named(snakemake.output), **dict(snakemake.params.items()))
     named.pop("code", None)
     wanted = main.__code__.co_varnames[: main.__code__.co_argcount + main.__code__.co_kwonlyargcount]
-    machine = {key: snakemake.resources[key] for key in ("device", "batch_size") if key in wanted}
-    log.info("threads %s, parameters %s", snakemake.threads, json.dumps(named, default=str)[:2000])
+    machine = {key: snakemake.resources.get(key, default) for key, default in MACHINE.items() if key in wanted}
+    log.info("threads %s, parameters %s", threads, json.dumps(named, default=str)[:2000])
     started = time.monotonic()
     try:
         main(**named, **machine)
@@ -38,25 +45,66 @@ def run_job(main: Callable, snakemake) -> None:
         log.error("%s", traceback.format_exc())
         raise
     log.info("done in %.1f s", time.monotonic() - started)
+    if path:
+        _second_name(path).unlink(missing_ok=True)
 
 
 def start_log(path: Path | None, title: str) -> None:
-    """Send the messages of ``robustlens`` to ``path`` (or standard error), beginning with what runs where."""
+    """Send the messages of ``robustlens`` to ``path`` (or standard error), behind those of failed attempts; first what runs where."""
     if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w") if path else logging.StreamHandler()
+        _take_up(path)
+    handler = logging.FileHandler(path, mode="a") if path else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     for former in log.handlers:
         former.close()
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)
-    log.info("%s on %s, Python %s", title, platform.node(), platform.python_version())
+    log.info("%s on %s, Python %s, %s", title, platform.node(), platform.python_version(), time.strftime("%Y-%m-%d"))
+    if given := describe_allocation():
+        log.info(given)
 
 
-def limit_torch_threads(threads: int) -> None:
-    """Keep torch, where the script has imported it, on the threads that the scheduler gave."""
+def describe_allocation() -> str:
+    """What a scheduler gave to this process, such as ``Slurm job 12 on node gpu0, CUDA_VISIBLE_DEVICES 1``; empty without one."""
+    parts = []
+    if job := os.environ.get("SLURM_JOB_ID"):
+        parts.append(f"Slurm job {job} on node {os.environ.get('SLURMD_NODENAME') or platform.node()}")
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        parts.append(f"CUDA_VISIBLE_DEVICES {os.environ['CUDA_VISIBLE_DEVICES'] or 'none'}")
+    return ", ".join(parts)
+
+
+def limit_torch_threads() -> None:
+    """Keep torch, where the script has imported it, on one thread: with their number the last bits of its results change.
+
+    What runs in parallel are shards.
+    """
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+        sys.modules["torch"].set_num_threads(1)
+
+
+def decode_with(threads: int) -> None:
+    """Let image shards, where the script reads any, be decoded by so many threads."""
+    if "robustlens.images" in sys.modules:
+        sys.modules["robustlens.images"].decoders = threads
+
+
+def _take_up(path: Path) -> None:
+    """Make a log, or bring back what failed attempts wrote into it.
+
+    Snakemake deletes it before each attempt; so until one ends well it has a second name (on a file system with hard links).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        if _second_name(path).exists() and not path.exists():
+            os.link(_second_name(path), path)
+        path.touch()
+        if not _second_name(path).exists():
+            os.link(path, _second_name(path))
+
+
+def _second_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.attempts")
 
 
 def _named(files) -> dict[str, str | list[str]]:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robustlens.checksum import file_sha256
+from robustlens.devices import claim_device
 from robustlens.errors import InputError
 from robustlens.images import Shard
 
@@ -29,6 +30,11 @@ class Classifier(nn.Module):
         self.network, self.layers, self.card = network, layers, card or {}
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.mean.device
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network((images - self.mean) / self.std)
@@ -97,7 +103,8 @@ def save_weights(path: Path, network: nn.Module) -> None:
 def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ()) -> Classifier:
     """The classifier of a ``weights.safetensors`` and its ``card.json``, in evaluation mode on ``device``; ``layers`` to be studied.
 
-    Raises InputError for a weights file that is not the card's, and for a device that is not there.
+    Claims the device for this process (:func:`robustlens.devices.claim_device`). Raises InputError for a weights file that is not
+    the card's, and for a device that is not there.
     """
     description = json.loads(Path(card).read_text())
     found = file_sha256(weights)
@@ -107,7 +114,7 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     network = build_network(where, description["architecture"], description["arguments"], description.get("python_path"))
     load_weights(network, weights)
     classifier = Classifier(network, description["mean"], description["std"], list(layers), description)
-    return classifier.eval().requires_grad_(False).to(checked_device(device), memory_format=torch.channels_last)
+    return classifier.eval().requires_grad_(False).to(claim_device(device), memory_format=torch.channels_last)
 
 
 def load_weights(network: nn.Module, weights: str) -> None:
@@ -119,14 +126,6 @@ def load_weights(network: nn.Module, weights: str) -> None:
         raise InputError(weights, "a safetensors file", str(error).splitlines()[0]) from error
     except RuntimeError as error:
         raise InputError(weights, f"the weights of {type(network).__name__}", " ".join(str(error).split())[:300]) from error
-
-
-def checked_device(device: str) -> torch.device:
-    """``device`` as torch's. Raises InputError where it is asked for and not there: nothing falls back to the CPU."""
-    found = torch.device(device)
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise InputError("machine.device", f"{device}, a device that torch can use", "none of that name", "set machine.device: cpu")
-    return found
 
 
 def read_checkpoint(path: str) -> dict[str, Tensor]:

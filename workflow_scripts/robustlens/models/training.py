@@ -17,10 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from robustlens.devices import claim_device
 from robustlens.errors import InputError
 from robustlens.images import Shard, read_shard
+from robustlens.meter import Meter
 from robustlens.models.attacks import pgd, random_start
-from robustlens.models.registry import Classifier, build_network, check_labels, checked_device
+from robustlens.models.registry import Classifier, build_network, check_labels
 from robustlens.randomness import generator, torch_seed
 
 log = logging.getLogger("robustlens")
@@ -88,10 +90,11 @@ class Training:
     def run(self, last: int) -> None:
         """Train on until ``last`` epochs are done. Raises InputError for a loss that is not finite and a batch that the GPU cannot hold."""
         self.classifier.train()
+        meter = Meter((last - len(self.history)) * self.n_steps * self.batch_size)
         with torch.random.fork_rng(devices=[]):  # torch's own generator comes back as it was
             for epoch in range(len(self.history), last):
                 try:
-                    loss, accuracy = self._epoch(epoch)
+                    loss, accuracy = self._epoch(epoch, meter)
                 except torch.OutOfMemoryError as error:
                     fix = "take a larger GPU, or a smaller batch, which is another training"
                     raise InputError(f"training of {self.model}", f"memory for a batch of {self.batch_size} images", error, fix) from error
@@ -100,7 +103,7 @@ class Training:
                 self.history.append({"model": self.model, "epoch": epoch, "loss": loss, "accuracy": accuracy})
                 log.info("epoch %d of %d: loss %.4f nat, accuracy %.3f", epoch + 1, self.recipe["epochs"], loss, accuracy)
 
-    def _epoch(self, epoch: int) -> tuple[float, float]:
+    def _epoch(self, epoch: int, meter: Meter) -> tuple[float, float]:
         """Mean loss (nat) and accuracy of one pass over the images."""
         losses, correct = 0.0, 0
         for step, (pixels, labels) in enumerate(_batches(self.images, self.batch_size, self.seed, self.model, epoch)):
@@ -118,6 +121,7 @@ class Training:
             self.schedule.step()
             losses += loss.item()
             correct += int((logits.argmax(1) == labels).sum())
+            meter.add(len(labels))
         return losses / self.n_steps, correct / (self.n_steps * self.batch_size)
 
     def save(self, path: str | Path) -> None:
@@ -155,7 +159,7 @@ def begin_training(shards: list[str], *, model: str, spec: dict, recipe: dict, s
     images = TrainingImages([read_shard(path) for path in shards])
     place = (f"models.{model}", spec["architecture"], spec["arguments"], spec.get("python_path"))
     classifier = Classifier(initialise(lambda: build_network(*place), seed, model), spec["mean"], spec["std"], [], {"model": model})
-    return Training(classifier, images, recipe, seed=seed, model=model, device=checked_device(device))
+    return Training(classifier, images, recipe, seed=seed, model=model, device=claim_device(device))
 
 
 def augment(pixels: Tensor, augmentation: list[str], random: np.random.Generator) -> Tensor:

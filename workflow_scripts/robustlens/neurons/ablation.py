@@ -10,9 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from robustlens.devices import out_of_memory
 from robustlens.errors import InputError
 from robustlens.images import Shard
-from robustlens.inference import image_blocks
+from robustlens.inference import Blocks
 from robustlens.models.registry import Classifier
 
 COPIES = 8  # units zeroed in one forward pass; a constant, so that every pass has the same shape
@@ -25,23 +26,22 @@ def ablate_units(model: Classifier, shard: Shard, *, batch_size: int, n_images: 
     decides otherwise with the unit's map set to zero. ``shard`` needs the classes of both cues in ``shape`` and ``texture``; images
     whose two cues agree are left out. ``n_images``: only the first so many of the shard.
     """
-    device = next(model.parameters()).device
     counts: dict[str, np.ndarray] = {}
     totals = np.zeros(3, np.int64)
+
+    def decide(images: Tensor, rows: slice) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        n, intact = rows.stop - rows.start, model(images).argmax(1)
+        return intact[:n].cpu().numpy(), {layer: changed_decisions(model, layer, images, intact)[:, :n] for layer in model.layers}
+
+    n_images = len(shard) if n_images is None else min(n_images, len(shard))
     with torch.inference_mode():
-        for rows, images, n in image_blocks(shard, batch_size, device):
-            n = min(n, (len(shard) if n_images is None else n_images) - rows.start)
-            if n <= 0:
-                break
-            labels = shard.rows.iloc[rows].iloc[:n]
-            intact = model(images).argmax(1)
-            decided = intact[:n].cpu().numpy()
+        for rows, (decided, changes) in Blocks(model.device, batch_size, n_images).run(shard, decide, n_images):
+            labels = shard.rows.iloc[rows]
             shape, texture = labels["shape"].to_numpy(), labels["texture"].to_numpy()
             conflict = (shape >= 0) & (texture >= 0) & (shape != texture)
-            groups = np.stack([decided == shape, decided == texture, np.ones(n, bool)]) & conflict
+            groups = np.stack([decided == shape, decided == texture, np.ones(len(labels), bool)]) & conflict
             totals += groups.sum(1)
-            for layer in model.layers:
-                changed = changed_decisions(model, layer, images, intact)[:, :n]
+            for layer, changed in changes.items():
                 counts[layer] = counts.get(layer, 0) + changed.astype(np.int64) @ groups.T.astype(np.int64)
     frames = []
     for layer, found in counts.items():
@@ -79,9 +79,9 @@ def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Ten
         handle = module.register_forward_hook(zeroed)
         try:
             logits = model(images)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:  # the copies met the images themselves, that came another way
+            if out_of_memory(error):
+                raise
             reason = str(error).splitlines()[0][:200]
             raise InputError(where, "a layer whose output alone reaches the decision", f"{layer} ({reason})") from error
         finally:
@@ -91,8 +91,3 @@ def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Ten
         changed.append((logits.argmax(1).view(COPIES, n_images) != intact).cpu().numpy())
         first += COPIES
     return np.concatenate(changed)[:n_units]
-
-
-def sum_scores(tables: pd.DataFrame) -> pd.DataFrame:
-    """The tables of several shards as one: the counts of each unit added up."""
-    return tables.groupby(["model", "layer", "unit"], sort=False).sum().astype(np.int32).reset_index()

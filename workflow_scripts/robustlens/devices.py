@@ -1,0 +1,79 @@
+"""The device that a job computes on: claimed for this job alone, described in its log, with float32 that is float32."""
+
+import logging
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import torch
+
+from robustlens.errors import InputError
+from robustlens.locks import claim_one
+
+log = logging.getLogger("robustlens")
+LOCKS = Path("/tmp/robustlens-devices")  # the same for every user and job of a machine, which $TMPDIR need not be
+MEND = "choose a profile for this machine, or --set-resources <rule>:device=cpu"
+NO_MEMORY = re.compile("STATUS_ALLOC_FAILED|CUDA error: out of memory")  # how libraries below torch say it
+
+
+def claim_device(device: str) -> torch.device:
+    """``device``, one of ``cpu``, ``cuda``, ``cuda:<number>``, as torch's; it is this process's until it ends, and the log names it.
+
+    ``cuda``: the first visible GPU that no other job has claimed on this machine, waited for where all are taken; under Slurm the one
+    that the job was given. ``cuda:<number>``: that one of the visible GPUs and no other. Nothing falls back to the CPU: raises
+    InputError for a GPU that is not there.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError("resource device", "cpu, cuda or cuda:<number>", device)
+    claimed = torch.device("cpu") if device == "cpu" else torch.device("cuda", _claim_gpu(device))
+    log.info("device %s", describe_device(claimed))
+    return claimed
+
+
+def _claim_gpu(device: str) -> int:
+    n_visible = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    slurm_job = os.environ.get("SLURM_JOB_ID")
+    if slurm_job and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        mend = "let the profile ask for gpu: 1, or --set-resources <rule>:device=cpu"
+        raise InputError("resource device", f"{device}, a device that Slurm gave to job {slurm_job}", "none", mend)
+    number = device.partition(":")[2]
+    wanted = [int(number)] if number else list(range(n_visible))
+    if not wanted or wanted[-1] >= n_visible:
+        raise InputError("resource device", f"{device}, a device that torch can use", "none of that name", MEND)
+    if not (slurm_job and n_visible == 1):  # what Slurm gave to one job needs no lock, unless several processes share it
+        names = [_identity(index) for index in wanted]
+        wanted = [wanted[names.index(claim_one(names, LOCKS))]]
+    torch.cuda.set_device(wanted[0])
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    return wanted[0]
+
+
+def _identity(index: int) -> str:
+    """The name of a GPU that does not depend on which others are visible."""
+    return str(torch.cuda.get_device_properties(index).uuid)
+
+
+def describe_device(device: torch.device) -> str:
+    """One line for the log: the device, its memory, driver, versions of torch and CUDA, and the precision that is set."""
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"cpu, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__}, float32"
+    found = torch.cuda.get_device_properties(device)
+    tf32 = "on" if torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32 else "off"
+    versions = f"driver {_driver_version()}, torch {torch.__version__}, CUDA {torch.version.cuda}"
+    return f"{device}, {found.name}, {found.uuid}, {found.total_memory / 2**30:.1f} GiB, {versions}, float32, TF32 {tf32}"
+
+
+def _driver_version() -> str:
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()[0].strip()
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return "unknown (nvidia-smi does not say)"
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether ``error`` says that the memory of the device did not suffice."""
+    return isinstance(error, torch.OutOfMemoryError) or bool(NO_MEMORY.search(str(error)))
