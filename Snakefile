@@ -20,6 +20,7 @@ include: "rules/activations.smk"
 include: "rules/neurons.smk"
 include: "rules/ablation.smk"
 include: "rules/reports.smk"
+include: "rules/plan.smk"
 
 
 rule all:

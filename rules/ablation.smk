@@ -30,6 +30,7 @@ rule ablate_units:
 
 
 rule add_scores:
+    """Shape and texture score of every unit of one model, over all shards."""
     input:
         shards=ablation_shards,
     output:
@@ -38,7 +39,6 @@ rule add_scores:
         "logs/add_scores/{model}.log",
     benchmark:
         "benchmarks/add_scores/{model}.tsv"
-    """Shape and texture score of every unit of one model, over all shards."""
     localrule: True
     conda:
         "../envs/robustlens.yaml"

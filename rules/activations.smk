@@ -32,6 +32,7 @@ rule dump_activations:
 
 
 rule link_activations:
+    """A view of all shards as one file, checked against the manifest."""
     input:
         manifest=dumped_manifest,
         shards=dumped_shards,
@@ -41,7 +42,6 @@ rule link_activations:
         "logs/link_activations/{model}-{image_set}.log",
     benchmark:
         "benchmarks/link_activations/{model}-{image_set}.tsv"
-    """A view of all shards as one file, checked against the manifest."""
     localrule: True
     conda:
         "../envs/robustlens.yaml"

@@ -10,8 +10,12 @@ sys.path.append(f"{workflow.basedir}/workflow_scripts")
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
 from robustlens.errors import InputError
+from robustlens.progress import watch
 from robustlens.study import check_schema, check_study
+from snakemake.logging import logger
 from snakemake.utils import validate
+
+watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 
 try:
     check_schema(config, f"{workflow.basedir}/schemas/config.schema.yaml")

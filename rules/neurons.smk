@@ -68,6 +68,7 @@ rule dissect:
 
 
 rule count_concepts:
+    """Concepts per unit, by IoU threshold."""
     input:
         iou="results/neurons/{model}/{concept_set}/iou.parquet",
     output:
@@ -76,7 +77,6 @@ rule count_concepts:
         "logs/count_concepts/{model}-{concept_set}.log",
     benchmark:
         "benchmarks/count_concepts/{model}-{concept_set}.tsv"
-    """Concepts per unit, by IoU threshold."""
     localrule: True
     conda:
         "../envs/robustlens.yaml"

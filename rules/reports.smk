@@ -46,6 +46,7 @@ rule tabulate_behaviour:
 
 
 rule tabulate_training:
+    """Training curves of all trained models."""
     input:
         training=expand("results/models/{model}/training.parquet", model=TRAINED),
     output:
@@ -54,7 +55,6 @@ rule tabulate_training:
         "logs/tabulate_training.log",
     benchmark:
         "benchmarks/tabulate_training.tsv"
-    """Training curves of all trained models."""
     localrule: True
     conda:
         "../envs/robustlens.yaml"
@@ -147,6 +147,7 @@ rule draw_figures:
 
 
 rule write_page:
+    """The report: one page that needs nothing else."""
     input:
         claims="results/reports/claims.csv",
         tables=TABLES,
@@ -158,7 +159,6 @@ rule write_page:
         "logs/write_page.log",
     benchmark:
         "benchmarks/write_page.tsv"
-    """The report: one page that needs nothing else."""
     localrule: True
     conda:
         "../envs/robustlens.yaml"

@@ -25,6 +25,7 @@ rule fetch_package:
 
 
 rule list_images:
+    """The images of a source, in order: what every gather is checked against."""
     input:
         source_folder,
     output:
@@ -35,7 +36,6 @@ rule list_images:
         "benchmarks/list_images/{source}.tsv"
     wildcard_constraints:
         source=one_of(config["sources"]),
-    """The images of a source, in order: what every gather is checked against."""
     localrule: True
     conda:
         "../envs/robustlens.yaml"

@@ -1,0 +1,100 @@
+"""A Slurm cluster on this machine for the tests of this folder, and the micro study, finished without Slurm, to compare with."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from slurm_runs import PREDICTED, Study, call, clone, cluster, queue, wait_for
+
+DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "sbatch")
+
+
+class Clusters:
+    """At most one cluster of the two kinds is up at a time."""
+
+    def __init__(self):
+        self.folder, self.n_started, self.accounting = Path(tempfile.mkdtemp(prefix="robustlens-slurm-")), 0, None
+
+    def provide(self, *, accounting: bool) -> None:
+        """A cluster of this kind with an empty queue and four idle nodes."""
+        if self.accounting != accounting or subprocess.run(["scontrol", "ping"], capture_output=True, timeout=60).returncode:
+            self.stop()
+            self.n_started += 1
+            cluster("up", self.folder / str(self.n_started), *([] if accounting else ["--no-accounting"]))
+            self.accounting = accounting
+        call("scancel", "--user=root")
+        wait_for(lambda: not queue(), "an empty queue", 60)
+        wait_for(lambda: len(set(call("sinfo", "--noheader", "--Node", "--states=idle", "--format=%N").split())) == 4, "idle nodes", 60)
+
+    def stop(self) -> None:
+        """Also one that an earlier session left behind."""
+        cluster("down")
+        self.accounting = None
+
+
+@pytest.fixture(scope="session")
+def clusters():
+    if os.geteuid() != 0:
+        pytest.skip("Slurm's daemons need root")
+    if missing := [name for name in DAEMONS if not shutil.which(name)]:
+        pytest.skip(f"no Slurm here: {', '.join(missing)} (.ci/run installs it)")
+    with open("/tmp/robustlens-cluster.lock", "w") as lock:
+        wait_for(lambda: _locked(lock), "another run of these tests, which has the cluster", 1800)
+        found = Clusters()
+        try:
+            yield found
+        finally:
+            found.stop()
+            shutil.rmtree(found.folder, ignore_errors=True)
+
+
+def _locked(file) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def slurm(clusters):
+    """A cluster with accounting, as most sites have it."""
+    clusters.provide(accounting=True)
+
+
+@pytest.fixture(scope="module")
+def slurm_without_accounting(clusters):
+    clusters.provide(accounting=False)
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory) -> Path:
+    """A clone that nothing has run in."""
+    return clone(tmp_path_factory.mktemp("cluster") / "source")
+
+
+@pytest.fixture(scope="session")
+def reference(clusters, source) -> Study:
+    """The micro study, finished on this machine alone."""
+    study = Study(Path(shutil.copytree(source, source.with_name("reference"))))
+    study.snakemake("--cores", "2")
+    return study
+
+
+@pytest.fixture(scope="session")
+def copy_of(reference):
+    """Makes a copy of the finished study that lacks the predictions of alexnet-s and the tables made of them."""
+
+    def copy(name: str, **site: str) -> Study:
+        study = Study(Path(shutil.copytree(reference.folder, reference.folder.with_name(name))), **site)
+        shutil.rmtree(study.folder / "results/predictions/alexnet-s/generalisation")
+        for file in (*PREDICTED, "results/predictions/alexnet-s/predictions.parquet"):
+            (study.folder / file).unlink()
+        return study
+
+    return copy

@@ -1,0 +1,94 @@
+"""The micro study over Slurm from nothing, and beside it one whose jobs are cancelled, time out, and run out of memory and of disk."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from slurm_runs import PREDICTED, Study, accounted, call, full_disk, job, wait_for
+
+ON_GPUS = ("train_model", "attack_images", "predict", "ablate_units")
+CANCELLED, TOO_LONG, TOO_LARGE = (f"predict-alexnet-s-generalisation-{shard:04d}" for shard in range(3))
+DISK_FULL = "predict-alexnet-s-hard-0000"
+
+
+@pytest.fixture(scope="module")
+def studies(slurm, source, reference, copy_of) -> tuple[Study, Study]:
+    """The study from nothing, and the study with faults; both at a time on one cluster, finished."""
+    fresh, faulty = Study(Path(shutil.copytree(source, source.with_name("fresh")))), copy_of("faulty")
+    profile = faulty.folder / "slurm/config.yaml"
+    assert "min(16000 * attempt" in (text := profile.read_text())
+    profile.write_text(text.replace("min(16000 * attempt", "min(1500 * attempt"))
+    for name, fault in {CANCELLED: "hold", TOO_LONG: "hold", TOO_LARGE: "allocate 1200"}.items():
+        faulty.plan(name, fault)
+    predictions = faulty.folder / "results/predictions/alexnet-s/hard"
+    shutil.rmtree(predictions)
+    with full_disk(predictions) as make_room, faulty.make(*PREDICTED) as faulty_run:
+        call("scontrol", "update", f"jobid={faulty.held(TOO_LONG)}", "TimeLimit=1")
+        call("scancel", faulty.held(CANCELLED))
+        with fresh.make() as fresh_run:
+            wait_for(lambda: DISK_FULL in faulty.attempts(), "the job with a full disk to start")
+            wait_for(lambda: job(faulty.attempts()[DISK_FULL][0])["JobState"] == "FAILED", "the job with a full disk to fail")
+            make_room()
+            faulty_run.end()
+            fresh_run.end()
+    return fresh, faulty
+
+
+def test_the_tables_are_those_of_a_run_without_slurm(studies, reference):
+    assert studies[0].tables() == reference.tables()
+    assert (studies[0].folder / "results/reports/index.html").stat().st_size > 100_000
+
+
+def test_every_job_ran_once_where_it_belongs(studies):
+    attempts = studies[0].attempts()
+    assert sum(name.startswith(ON_GPUS) for name in attempts) == 14
+    for name, numbers in attempts.items():
+        assert len(numbers) == 1, name
+        found = accounted(numbers[0])
+        assert found["State"] == "COMPLETED"
+        assert found["Partition"] == ("gpu" if name.startswith(ON_GPUS) else "cpu"), name
+        assert ("gres/gpu=1" in found["AllocTRES"].split(",")) == name.startswith(ON_GPUS), name
+
+
+def test_a_second_run_does_nothing(studies):
+    assert "Nothing to be done" in studies[0].snakemake("--profile", "slurm")
+
+
+def test_a_dry_run_announces_the_jobs(source, slurm):
+    announced = Study(source).snakemake("--profile", "slurm", "-n")
+    assert [line.split() for line in announced.splitlines() if line.startswith("predict ")] == [["predict", "8"]]
+
+
+def test_a_cancelled_job_is_sent_again(studies):
+    first, second = map(accounted, studies[1].attempts()[CANCELLED])
+    assert first["State"].startswith("CANCELLED")
+    assert second["State"] == "COMPLETED"
+
+
+def test_a_job_at_its_time_limit_is_sent_again_with_more_time(studies):
+    first, second = map(accounted, studies[1].attempts()[TOO_LONG])
+    assert (first["State"], second["State"]) == ("TIMEOUT", "COMPLETED")
+    assert second["TimelimitRaw"] == "240"  # minutes; the first was sent with 120
+
+
+def test_a_job_beyond_its_memory_is_sent_again_with_more(studies):
+    first, second = studies[1].attempts()[TOO_LARGE]
+    assert "Exceeded job memory limit" in studies[1].log(first)
+    assert accounted(first)["State"] in ("FAILED", "OUT_OF_MEMORY")
+    assert accounted(second)["State"] == "COMPLETED"
+    assert (accounted(first)["ReqMem"], accounted(second)["ReqMem"]) == ("1500M", "3000M")
+
+
+def test_a_job_on_a_full_disk_is_sent_again_when_there_is_room(studies):
+    first, *_, last = studies[1].attempts()[DISK_FULL]
+    assert "No space left on device" in studies[1].log(first)
+    assert (accounted(first)["State"], accounted(last)["State"]) == ("FAILED", "COMPLETED")
+
+
+def test_a_fault_costs_its_own_shard_only(studies, reference):
+    attempts = studies[1].attempts()
+    again = {name for name, numbers in attempts.items() if len(numbers) > 1}
+    assert again == {CANCELLED, TOO_LONG, TOO_LARGE, DISK_FULL}
+    assert all(name.startswith(("predict-alexnet-s", "gather_predictions-alexnet-s", "tabulate", "judge")) for name in attempts)
+    assert studies[1].tables() == reference.tables()

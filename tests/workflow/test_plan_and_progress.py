@@ -1,0 +1,178 @@
+"""`snakemake plan` before, during and after a run and at the size of ImageNet; the lines that a run writes, and a job that fails."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from runs import TINY, jobs, snakemake, write_study
+
+NETWORK = ("train_model", "attack_images", "predict", "dump_activations", "ablate_units")
+
+
+def plan(folder, *arguments, **options) -> tuple[dict[str, list[int]], str]:
+    """Of each stage and of all, the jobs to do and those built; and the text."""
+    text = snakemake(folder, "plan", *arguments, **options).stdout
+    rows = re.findall(r"^(\w+|in all) +([\d,]+) +([\d,]+)(?: |$)", text, re.M)
+    return {name: [int(number.replace(",", "")) for number in numbers] for name, *numbers in rows}, text
+
+
+def row(text: str, name: str) -> list[str]:
+    """The cells of a stage."""
+    return next(line for line in text.splitlines() if line.startswith(name)).removeprefix(name).split()
+
+
+# ------------------------------------------------------------------------------------------------------------------- the plan
+def test_before_a_run_all_is_to_do(tmp_path):
+    found, text = plan(tmp_path)
+    everything = found.pop("in all")
+    assert {name: counts[0] for name, counts in found.items()} == jobs(tmp_path)
+    assert everything == [sum(counts[0] for counts in found.values()), 0]
+    assert list(found)[0] == "list_images" and list(found)[-2:] == ["write_page", "all"]
+    assert row(text, "predict")[:4] == ["9", "0", "1,068", "1,068"]  # of 3 models: 5 x 60 and 56 images
+    assert row(text, "train_model")[:5] == ["3", "0", "2,400", "3,200", "3,200"]  # 3 x 400 x 2 epochs, once more in one of them
+    assert row(text, "attack_images")[:5] == ["9", "0", "180", f"{180 * 6 + 180:,}", "900"]  # 5 steps, the last look, the labels
+    assert row(text, "ablate_units")[:4] == ["4", "0", "60", f"{60 * (1 + 8 + 16):,}"]  # 8 units of conv1, 16 of conv3
+    assert "resources/rates.csv" in text and not (tmp_path / "results").exists()
+
+
+def test_only_the_plan_is_printed(tmp_path):
+    done = snakemake(tmp_path, "plan")
+    assert done.stdout.splitlines()[0].split()[0] == "jobs"
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Using")] == []
+
+
+def test_after_a_part_of_a_run_the_rest_is_to_do(tmp_path):
+    snakemake(tmp_path, "stimuli")
+    found, text = plan(tmp_path)
+    assert found["render_images"] == [0, 8] and found["make_stimulus"] == [0, 9] and found["predict"] == [9, 0]
+    assert found["in all"] == [sum(jobs(tmp_path).values()), 26]
+
+
+def test_after_a_run_nothing_is_to_do(tiny_study):
+    found, _ = plan(tiny_study)
+    assert {counts[0] for counts in found.values()} == {0}
+    assert found["in all"][1] == sum(jobs(tiny_study, "--forceall").values())
+
+
+def test_times_come_from_the_jobs_that_have_run(tiny_study, tmp_path):
+    study = write_study(tmp_path / "study.yaml", **{"stimuli__scrambled-2__grid": 4})
+    found, text = plan(tiny_study, config=study)
+    assert found["make_stimulus"] == [3, 6] and found["predict"] == [9, 0]
+    assert re.search(r"Times of .*make_stimulus.*: measured here", text)
+
+
+def test_the_config_is_taken_as_given(tmp_path):
+    """Overrides on the command line, a study that stands alone, and keys that the schema fills in."""
+    _, text = plan(tmp_path, "--config", "images_per_shard=60", config=write_study(tmp_path / "study.yaml", ablation__stimulus=None))
+    assert row(text, "predict")[:3] == ["3", "0", "1,068"]
+    assert "ablate_units" not in text
+    found, text = plan(tmp_path, config=None)
+    assert found["train_model"] == [8, 0]
+
+
+def test_jobs_of_a_gpu_have_no_time_before_one_has_run(tmp_path):
+    profile = tmp_path / "gpu/config.yaml"
+    profile.parent.mkdir()
+    resources = {"device": "cuda", "gpu": 1, "batch_size": 16}
+    profile.write_text(yaml.safe_dump({"set-resources": {rule: resources for rule in NETWORK}}))
+    _, text = plan(tmp_path, "--profile", profile.parent)
+    assert row(text, "predict")[4] == "-"
+    assert row(text, "attack_images")[3] == f"{180 * 6 + 3 * (2 * 16 + 12):,}"  # blocks of 16: of 24, 24 and 12 images
+    command = text.rstrip().splitlines()[-1].split()
+    assert command[0] == "snakemake" and "--profile" in command and "plan" not in command
+    trials = [word for word in command if word.startswith("results/")]
+    assert len(trials) == len(NETWORK)
+    assert set(jobs(tmp_path, *trials)) > set(NETWORK)
+
+
+def imagenet(folder: Path) -> Path:
+    """A config of the size of the paper's: 50,000 images, 75 corrupted copies, three pairs."""
+    study = yaml.safe_load(TINY.read_text())
+    (folder / "pictures").mkdir()
+    (folder / "checkpoint.pt").touch()
+
+    def source(n_images):
+        return {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 256, "crop": 224}}
+
+    corrupted = [f"corruption{kind:02d}-{severity}" for kind in range(15) for severity in range(1, 6)]
+    study["images_per_shard"] = 1000
+    study["sources"] = {name: source(50_000) for name in ("clean", "stylized", *corrupted)} | {"cue-conflict": source(1200)}
+    study["stimuli"].pop("silhouette")
+    study["concepts"] = {"broden": {"kind": "broden", "root": str(folder / "pictures"), "n_images": 63_305}}
+    study["training"], study["controls"] = {}, {}
+    networks = {"alexnet": ["conv1", "conv5"], "googlenet": ["conv1", "inception5"], "resnet": ["conv1", "layer3"]}
+    study["models"] = {
+        f"{name}-{role}": {
+            "architecture": f"robustlens.models.miniature:{name}",
+            "arguments": {"classes": 1000},
+            "weights": str(folder / "checkpoint.pt"),
+            "layers": layers,
+        }
+        for name, layers in networks.items()
+        for role in "sr"
+    }
+    study["pairs"] = {name: {"standard": f"{name}-s", "robust": f"{name}-r"} for name in networks}
+    study["suites"] = {"all": ["clean", *study["stimuli"], "stylized", "cue-conflict", "pgd-2"], "imagenet-c": corrupted}
+    study["activations"]["n_images"], study["ablation"]["n_images"] = 5000, 1200
+    study["claims"] |= {"texture_less": ["stylized"], "distortions": corrupted}
+    (folder / "imagenet.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return folder / "imagenet.yaml"
+
+
+def test_a_study_of_the_size_of_imagenet(tmp_path):
+    config = imagenet(tmp_path)
+    started = time.monotonic()
+    found = jobs(tmp_path, "--quiet", "rules", config=config)
+    assert time.monotonic() - started < 60  # 12 s on two cores that do nothing else
+    assert sum(found.values()) > 5000
+    text = snakemake(tmp_path, "--rulegraph", config=config).stdout
+    names = [line.split('label = "')[1].split('"')[0] for line in text.splitlines() if 'label = "' in line]
+    assert sorted(names) == sorted(found)
+    planned, text = plan(tmp_path, config=config)
+    assert planned["in all"] == [sum(found.values()), 0]
+    n_predicted = 6 * (75 + 5) * 50_000 + 6 * 1200
+    assert row(text, "predict")[2:4] == [f"{n_predicted:,}"] * 2
+    assert "image size of broden" in text  # there is no index.csv to tell it
+    assert max(map(len, text.splitlines()[:-3])) < 140
+
+
+# --------------------------------------------------------------------------------------------------------------------- progress
+def small_run(folder, *arguments, n_images=1):
+    """Two shards of a drawn source, and a folder with one picture of which ``n_images`` are announced."""
+    (folder / "pictures/class").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(folder / "pictures/class/one.png")
+    photos = {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 9, "crop": 9}}
+    study = write_study(folder / "study.yaml", sources__photos=photos)
+    targets = [f"results/stimuli/{name}.parquet" for name in ("clean/shard-0000", "clean/shard-0001", "photos/shard-0000")]
+    return snakemake(folder, *targets, *arguments, config=study, check=False)
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet", "rules", "host"]], ids=["plain", "quiet"])
+def test_a_run_says_how_far_it_is(tmp_path, quiet):
+    done = small_run(tmp_path, *quiet)
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
+    assert any(re.fullmatch(r"render_images 2 of 2 jobs 48 images [\d,.]+ images/s \| all: \d of 5 jobs.*", line) for line in lines), (
+        done.stderr
+    )
+    assert any(re.fullmatch(r"index_images 1 of 1 jobs 1 images [\d,.]+ images/s \| all: .*", line) for line in lines), done.stderr
+    assert re.match(r"All 5 jobs done in \d+ s", next(line for line in lines if line.startswith("All")))
+    assert "steps (" not in done.stderr
+    assert ("Finished jobid" in done.stderr) == ("rule render_images:" in done.stderr) == (not quiet)
+
+
+def test_a_job_that_fails_is_named_with_its_reason_and_its_log(tmp_path):
+    done = small_run(tmp_path, "--quiet", "rules", "host", "--retries", 1, n_images=2)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    failures = [line for line in lines if line.startswith("FAILED")]
+    reason = r"FAILED list_images source=photos( \(attempt 2\))?: .*expected 2 .*: see logs/list_images/photos.log"
+    assert len(failures) == 2 and all(re.fullmatch(reason, line) for line in failures), done.stderr
+    assert "attempt" not in failures[0] and "attempt 2" in failures[1]
+    assert lines[-2:] == ["1 job failed:", f"  {failures[1]}"]
+    assert any(line.startswith("render_images") for line in lines)  # the others went on
+    assert (tmp_path / "logs/list_images/photos.log").is_file()

@@ -1,0 +1,232 @@
+"""What each job costs, worked out from the config: images, forward and backward passes, operations, bytes.
+
+A forward (backward) pass is one image going through a network once. Blocks that are filled up with zeros are not counted.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustlens.plan.jobs import Job
+from robustlens.plan.networks import NetworkCost, network_cost
+
+UNITS = {  # what the time of a rule's job grows with; of rules that are not named here it is counted by the job
+    **dict.fromkeys(("train_model", "train_part", "attack_images", "predict", "dump_activations", "ablate_units"), "GFLOP"),
+    **dict.fromkeys(("render_images", "make_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
+    **dict.fromkeys(("index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
+    **dict.fromkeys(("measure_smoothness", "rank_images"), "GB"),  # of activations
+    "dissect": "Mpixel",  # of the units' maps at the size of the label maps
+}
+PREDICTION_BYTES = 24  # of a row of predictions, compressed, beside 4 a class
+
+
+class UnknownCost(Exception):
+    """Why something of a job cannot be known before other jobs have run."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one job. ``amount``: how many of its rule's units, ``n_bytes``: what it writes; None where ``unknown`` says why.
+
+    ``kind``: which jobs of its rule have the same rate (network or kind of stimulus, and image size); ``size``: of one image, for a
+    network its GFLOP of a forward pass, for a picture its Mpixel; ``pixels``: Mpixel of the pictures written, if they are what it writes.
+    """
+
+    images: int = 0
+    forward: int | None = 0
+    backward: int | None = 0
+    amount: float | None = 1.0
+    n_bytes: float | None = 0.0
+    kind: str = ""
+    size: float = 0.0
+    pixels: float = 0.0
+    unknown: str = ""
+
+
+class Costs:
+    """The costs of the jobs of one study. ``network_cost``: what counts a network's operations."""
+
+    def __init__(self, config: dict, network_cost: Callable[[str, dict, int], NetworkCost] = network_cost):
+        self.config, self._network_cost = config, network_cost
+        self._networks: dict[tuple[str, int], NetworkCost | str] = {}
+        self._sides: dict[tuple[str, str], int | str] = {}
+
+    def of(self, job: Job) -> Cost:
+        """The cost of a job; a rule without a method of its name here handles its images and is counted by the job."""
+        images = int(job.resources.get("images", 0))
+        method = getattr(self, f"_{job.rule}", lambda *_: {})
+        forward, backward = None, None
+        try:
+            forward, backward = self._passes(job, images)
+            return Cost(images, forward, backward, **method(job, images))
+        except UnknownCost as reason:
+            return Cost(images, forward, backward, amount=None, n_bytes=None, unknown=str(reason))
+
+    def _passes(self, job: Job, images: int) -> tuple[int, int]:
+        """Forward and backward passes of a job."""
+        if job.rule in ("train_model", "train_part"):  # each image once, and once more for every step of the attack
+            passes = images * (1 + self._attack_steps(job))
+            return passes, passes
+        if job.rule == "attack_images":  # use_best looks at the last image too; the first block's labels are checked
+            attack = self.config["attacks"][job.wildcards["attack"]]
+            forward = images * (attack["steps"] + bool(attack["use_best"])) + min(images, self._block(job))
+            return forward, images * attack["steps"]
+        if job.rule == "ablate_units":  # the intact network, and a decision for every unit
+            return images * (1 + self._network(job, self._side(self.config["ablation"]["stimulus"]))[0].n_units), 0
+        return images if job.rule in ("predict", "dump_activations") else 0, 0
+
+    # ---------------------------------------------------------------------------------------------------------------- networks
+    def _train_model(self, job: Job, images: int) -> dict:
+        """Writes the weights before and after."""
+        steps = self._attack_steps(job)
+        network, common = self._network(job, self._side(self.config["models"][job.wildcards["model"]]["train"]["source"]))
+        amount = images * (network.forward + network.to_weights + steps * (network.forward + network.to_pixels))
+        return {"amount": amount, "n_bytes": 2 * network.weights, **common}
+
+    def _train_part(self, job: Job, images: int) -> dict:
+        """Hands the weights and two moments of each on."""
+        cost = self._train_model(job, images)
+        return {**cost, "n_bytes": 1.5 * cost["n_bytes"]}
+
+    def _import_model(self, job: Job, images: int) -> dict:
+        network, _ = self._network(job, self._side(next(iter(self.config["suites"].values()))[0]))
+        return {"n_bytes": network.weights}
+
+    def _attack_images(self, job: Job, images: int) -> dict:
+        side = self._side(self.config["attacks"][job.wildcards["attack"]]["source"])
+        network, common = self._network(job, side)
+        forward, backward = self._passes(job, images)
+        amount = forward * network.forward + backward * network.to_pixels
+        return {"amount": amount, "n_bytes": None, **common, "pixels": images * side**2 / 1e6}
+
+    def _predict(self, job: Job, images: int) -> dict:
+        sides = Counter()
+        for name in self.config["suites"][job.wildcards["suite"]]:
+            sides[self._side(name)] += self._shard_images(name, int(job.wildcards["shard"]))
+        networks = {side: self._network(job, side) for side in sides}
+        amount = sum(n * networks[side][0].forward for side, n in sides.items())
+        network, common = networks[sides.most_common(1)[0][0]]
+        return {"amount": amount, "n_bytes": images * (4 * network.n_classes + PREDICTION_BYTES), **common}
+
+    def _dump_activations(self, job: Job, images: int) -> dict:
+        network, common = self._network(job, self._side(job.wildcards["image_set"]))
+        return {"amount": images * network.forward, "n_bytes": images * 2 * network.n_cells, **common}
+
+    def _ablate_units(self, job: Job, images: int) -> dict:
+        """What lies before the unit is computed once for several units."""
+        network, common = self._network(job, self._side(self.config["ablation"]["stimulus"]))
+        return {"amount": images * (network.forward + network.ablation), **common}
+
+    # ---------------------------------------------------------------------------------------------------------------- pictures
+    def _render_images(self, job: Job, images: int) -> dict:
+        return self._pictures(images, self._side(job.wildcards["source"]))
+
+    def _make_stimulus(self, job: Job, images: int) -> dict:
+        stimulus = self.config["stimuli"][job.wildcards["stimulus"]]
+        return self._pictures(images, self._side(stimulus["source"]), stimulus["kind"])
+
+    def _render_concepts(self, job: Job, images: int) -> dict:
+        return self._pictures(images, self._side(job.wildcards["concept_set"]))
+
+    def _pictures(self, images: int, side: int, kind: str = "") -> dict:
+        pixels = images * side**2 / 1e6
+        return {"amount": pixels, "n_bytes": None, "kind": f"{kind} {side} px".strip(), "size": side**2 / 1e6, "pixels": pixels}
+
+    def _index_images(self, job: Job, images: int) -> dict:
+        return {"amount": images}
+
+    _index_concepts = _index_images
+
+    def _pack_concepts(self, job: Job, images: int) -> dict:
+        return {"amount": self.config["concepts"][job.wildcards["concept_set"]]["n_images"]}
+
+    # ------------------------------------------------------------------------------------------------------------------ tables
+    def _gather_predictions(self, job: Job, images: int) -> dict:
+        """The rows of all suites, read and written once more."""
+        members = [name for suite in self.config["suites"].values() for name in suite]
+        rows = sum(self._source(name)["n_images"] for name in members)
+        network, _ = self._network(job, self._side(members[0]))
+        return {"amount": rows, "n_bytes": rows * (4 * network.n_classes + PREDICTION_BYTES)}
+
+    def _dissect(self, job: Job, images: int) -> dict:
+        concepts = job.wildcards["concept_set"]
+        network, _ = self._network(job, self._side(concepts))
+        n_images = self._source(concepts)["n_images"]
+        return {"amount": n_images * network.n_units * self._side(concepts, "label map") ** 2 / 1e6}
+
+    def _measure_smoothness(self, job: Job, images: int) -> dict:
+        return {"amount": 2 * self._clean_activations(job)}
+
+    def _rank_images(self, job: Job, images: int) -> dict:
+        return {"amount": self._clean_activations(job)}
+
+    def _clean_activations(self, job: Job) -> float:
+        """GB of the activations on the clean images."""
+        network, _ = self._network(job, self._side("clean"))
+        return min(self.config["activations"]["n_images"], self._source("clean")["n_images"]) * 2 * network.n_cells / 1e9
+
+    # -------------------------------------------------------------------------------------------------------------- the config
+    def _network(self, job: Job, side: int) -> tuple[NetworkCost, dict]:
+        """What an image costs the job's network, and what tells which other jobs have the same rate."""
+        model = job.wildcards["model"]
+        spec = self.config["models"][model]
+        if (model, side) not in self._networks:
+            try:
+                self._networks[model, side] = self._network_cost(model, spec, side)
+            except Exception as error:  # a package of the user's may fail in any way, and may not be there yet
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                self._networks[model, side] = f"the operations of {model} ({reason})"
+        found = self._networks[model, side]
+        if isinstance(found, str):
+            raise UnknownCost(found)
+        return found, {"kind": f"{spec['architecture']} {side} px", "size": found.forward}
+
+    def _source(self, name: str) -> dict:
+        """The source, or concept set, behind a stimulus or attack."""
+        made = {**self.config["stimuli"], **self.config["attacks"]}
+        return {**self.config["sources"], **self.config["concepts"]}[made[name]["source"] if name in made else name]
+
+    def _shard_images(self, name: str, shard: int) -> int:
+        source = self._source(name)
+        length = source.get("images_per_shard", self.config["images_per_shard"])
+        return max(0, min(length, source["n_images"] - shard * length))
+
+    def _attack_steps(self, job: Job) -> int:
+        """Steps of the attack that a model is trained against; 0 in standard training."""
+        recipe = self.config["models"][job.wildcards["model"]]["train"]["recipe"]
+        return self.config["training"][recipe].get("attack", {}).get("steps", 0)
+
+    def _side(self, name: str, what: str = "image") -> int:
+        """px: side of the pictures of an image set, or of the label maps of a concept set."""
+        if (name, what) not in self._sides:
+            self._sides[name, what] = _side_of(self._source(name), what)
+        found = self._sides[name, what]
+        if isinstance(found, str):
+            raise UnknownCost(f"{what} size of {name} ({found})")
+        return found
+
+    @staticmethod
+    def _block(job: Job) -> int:
+        """Images that go through a network together."""
+        from robustlens.inference import BLOCK
+
+        return BLOCK if job.resources.get("device", "cpu") == "cpu" else int(job.resources["batch_size"])
+
+
+def _side_of(source: dict, what: str) -> int | str:
+    """The side of a source's pictures in px, or why it is not known."""
+    if source["kind"] == "embedded":
+        from robustlens.stimuli.embedded import SIDE
+
+        return SIDE
+    if source["kind"] == "image-folder":
+        return source["geometry"]["crop"]
+    index = Path(source["root"], "index.csv")
+    try:
+        with index.open(encoding="utf-8", newline="") as file:
+            first = next(csv.DictReader(file))
+        return int(first["sh" if what == "label map" else "ih"])
+    except (OSError, StopIteration, KeyError, ValueError):
+        return f"{index} cannot be read"

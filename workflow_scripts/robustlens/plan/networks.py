@@ -1,0 +1,112 @@
+"""What one image costs a network: operations forward and backward, shapes of the layers studied, all without computing anything.
+
+Counted on torch's meta device, which has shapes and no numbers: 2 operations a multiply-add of convolutions and matrix products.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Of one image: ``forward``; ``to_pixels``, a backward pass to the image alone (an attack); ``to_weights``, one to the weights
+    alone (training); ``ablation``, deciding the image again with each unit of the layers zeroed; all in GFLOP. ``layers``: name ->
+    shape (n_units, height, width). ``n_classes``; ``weights``: bytes of the state dict."""
+
+    forward: float
+    to_pixels: float
+    to_weights: float
+    ablation: float
+    layers: dict[str, tuple[int, ...]]
+    n_classes: int
+    weights: int
+
+    @property
+    def n_units(self) -> int:
+        """Units of all layers."""
+        return sum(shape[0] for shape in self.layers.values())
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of the maps of all layers."""
+        total = 0
+        for shape in self.layers.values():
+            cells = 1
+            for length in shape:
+                cells *= length
+            total += cells
+        return total
+
+
+def network_cost(model: str, spec: dict, side: int) -> NetworkCost:
+    """The cost of a network of the config on images of ``side`` x ``side`` px. Raises whatever the factory of its package raises."""
+    import torch
+
+    from robustlens.models.registry import Classifier
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of factories, about their random weights
+        network = Classifier(_on_meta(model, spec), [0.0] * 3, [1.0] * 3, spec["layers"], {"model": model}).to("meta").eval()
+        image = torch.empty(1, 3, side, side, device="meta")
+        network.requires_grad_(False)
+        shapes = _shapes(network, image)
+        forward = _count(lambda: network(image))
+        pixels = image.clone().requires_grad_(True)
+        to_pixels = _count(lambda: network(pixels).sum().backward()) - forward
+        ablation = sum(_ablation(network, image, layer, shapes[layer][0]) for layer in network.layers)
+        network.requires_grad_(True)
+        to_weights = _count(lambda: network(image).sum().backward()) - forward
+    layers = {layer: shapes[layer] for layer in network.layers}
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in network.network.state_dict().values())
+    return NetworkCost(forward, to_pixels, to_weights, ablation, layers, shapes[""][0], weights)
+
+
+def _on_meta(model: str, spec: dict):
+    """The network without numbers; a factory that computes with its weights builds them first."""
+    import torch
+
+    from robustlens.models.registry import build_network
+
+    place = (f"models.{model}", spec["architecture"], spec["arguments"], spec.get("python_path"))
+    try:
+        with torch.device("meta"):
+            return build_network(*place)
+    except (RuntimeError, NotImplementedError):
+        return build_network(*place)
+
+
+def _count(run: Callable) -> float:
+    """GFLOP of what ``run`` computes."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 1e9
+
+
+def _shapes(network, image) -> dict[str, tuple[int, ...]]:
+    """Shape, without the image's own dimension, of what the layers give and, under the empty name, of the logits."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def keep(name: str, output) -> None:
+        shapes[name] = tuple(output.shape[1:])
+
+    with ExitStack() as stack:
+        for name in network.layers:
+            hook = network.layer(name).register_forward_hook(lambda _, __, output, name=name: keep(name, output))
+            stack.callback(hook.remove)
+        keep("", network(image))
+    return shapes
+
+
+def _ablation(network, image, layer: str, n_units: int) -> float:
+    """GFLOP of zeroing each unit of a layer: what lies behind it is computed for several units at a time."""
+    from robustlens.neurons.ablation import COPIES
+
+    hook = network.layer(layer).register_forward_hook(lambda _, __, output: output.repeat(COPIES, *[1] * (output.dim() - 1)))
+    try:
+        return -(-n_units // COPIES) * _count(lambda: network(image))
+    finally:
+        hook.remove()
