@@ -1,0 +1,54 @@
+"""The profiles for other machines: every rule that runs a network asks for a GPU there, and none falls back to the CPU."""
+
+import re
+
+import pytest
+
+from runs import REPOSITORY, snakemake
+
+
+def rules_of_networks() -> set[str]:
+    """The rules that have the resource ``device``."""
+    text = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
+    return {name for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.M | re.S) if "device=NETWORK" in body}
+
+
+def resources(text: str) -> dict[str, dict[str, str]]:
+    """Rule -> the resources of its last job in a dry run."""
+    found = {}
+    for rule, said in re.findall(r"^rule (\w+):\n.*?^    resources: (.*?)$", text, re.M | re.S):
+        found[rule] = dict(item.split("=", 1) for item in said.split(", "))
+    return found
+
+
+@pytest.mark.parametrize("profile", ["slurm", "workstation"])
+def test_every_network_gets_a_gpu(tmp_path, monkeypatch, profile):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # as if there were two
+    done = snakemake(tmp_path, "--dry-run", "--profile", profile, "--quiet", "host")
+    found = resources(done.stdout + done.stderr)
+    networks = rules_of_networks() - {"train_part"}  # of which the tiny study has none
+    assert networks == {"attack_images", "predict", "dump_activations", "ablate_units", "train_model"}
+    for rule, asked in found.items():
+        assert (asked.get("gpu"), asked.get("device")) == (("1", "cuda") if rule in networks else (None, None)), rule
+    assert networks <= found.keys()
+    text = (REPOSITORY / profile / "config.yaml").read_text()
+    assert all(f"  {rule}: " in text for rule in rules_of_networks())
+
+
+def test_what_a_site_sets(tmp_path, monkeypatch):
+    for name, value in {"ACCOUNT": "us", "GPU_PARTITION": "fast", "GPU_MODEL": "a100", "CPU_PARTITION": "slow"}.items():
+        monkeypatch.setenv(f"ROBUSTLENS_{name}", value)
+    done = snakemake(tmp_path, "--dry-run", "--profile", "slurm", "--quiet", "host")
+    found = resources(done.stdout + done.stderr)
+    assert found["predict"]["slurm_partition"] == "fast" and found["predict"]["gpu_model"] == "a100"
+    assert found["dissect"]["slurm_partition"] == "slow" and "gpu" not in found["dissect"]
+    assert {asked["slurm_account"] for asked in found.values()} == {"us"}
+
+
+def test_a_gpu_that_is_not_there_is_no_cpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    card = "results/models/alexnet-s/card.json"
+    done = snakemake(tmp_path, card, "--set-resources", "train_model:device=cuda", check=False)
+    assert done.returncode == 1
+    assert "resource device: expected cuda, a device that torch can use, got none of that name" in done.stderr
+    assert not (tmp_path / card).exists()
