@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from robustlens.plan.jobs import VARIABLE, JobList
-from robustlens.progress import Progress, last_line, watch
+from robustlens.progress import Progress, reason_in, watch
 
 
 class Run:
@@ -198,13 +198,20 @@ def test_a_closed_screen_stops_nothing():
     run.handler.close()
 
 
-def test_the_last_line_of_a_log(tmp_path):
-    assert last_line(tmp_path / "none") == ""
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("10:00:00 threads 1\n10:00:00 größer: expected a, got b\n \n", "größer: expected a, got b"),
+        ("10:00:00 threads 1\n10:00:00 Traceback\nKeyError: 'gone'\n\n", "KeyError: 'gone'"),
+        ("10:00:00 threads 1\n", ""),  # killed
+        ("\n", ""),
+    ],
+)
+def test_the_reason_in_a_log(tmp_path, text, reason):
     path = tmp_path / "log"
-    path.write_bytes(b"x" * 10_000 + "\n10:00:00 größer\n \n".encode())
-    assert last_line(path) == "größer"
-    path.write_text("\n")
-    assert last_line(path) == ""
+    path.write_bytes(b"x" * 10_000 + b"\n" + text.encode() if reason else text.encode())
+    assert reason_in(path) == reason
+    assert reason_in(tmp_path / "none") == ""
 
 
 # ------------------------------------------------------------------------------------------------------------------ installing

@@ -22,7 +22,7 @@ SHARE = 0.01  # of the time since the beginning that passes between two lines of
 CHATTER = ("progress", "job_finished", "job_started", "shellcmd")  # events that the lines here stand for
 SELECTING = "Select jobs to execute..."
 PLAN = "plan"  # the rule beside whose table nothing is to be on the screen
-TIME = re.compile(r"^\d\d:\d\d:\d\d ")
+TIME = re.compile(r"^\d\d:\d\d:\d\d ")  # in front of what a job logs itself
 TAIL = 4096  # bytes of a log in which its last line is looked for
 
 
@@ -249,7 +249,7 @@ class Progress(logging.Handler):
         what = f"FAILED {job.words if job else rule}" + (f" (attempt {attempt})" if attempt > 1 else "")
         places = [f"see {own[0]}"] if own else []
         places += [f"Slurm log: {path}" for path in logs if path not in own]
-        line = ": ".join(part for part in (what, last_line(own[0]) if own else "", ", ".join(places)) if part)
+        line = ": ".join(part for part in (what, reason_in(own[0]) if own else "", ", ".join(places)) if part)
         self._failed[jobid] = line
         self._write(line)
 
@@ -260,12 +260,14 @@ def jobs_done(done: int, total: int, largest: int) -> str:
     return f"{done:>{width},} of {total:>{width},} jobs"
 
 
-def last_line(path: str | Path) -> str:
-    """The last line of a job's log, without its time: the sentence that says what went wrong. Empty where there is none."""
+def reason_in(path: str | Path) -> str:
+    """What the last line of a job's log says went wrong: the sentence, or the end of a trace. Empty where it says something else."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.path.getsize(path) - TAIL))
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError:
         return ""
-    return next((TIME.sub("", line).strip()[:300] for line in reversed(lines) if line.strip()), "")
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    sentence, timed = TIME.subn("", last)
+    return sentence.strip()[:300] if not timed or ": expected " in last else ""
