@@ -36,7 +36,7 @@ def test_before_a_run_all_is_to_do(tmp_path):
     assert row(text, "train_model")[:5] == ["3", "0", "2,400", "3,200", "3,200"]  # 3 x 400 x 2 epochs, once more in one of them
     assert row(text, "attack_images")[:5] == ["9", "0", "180", f"{180 * 6 + 180:,}", "900"]  # 5 steps, the last look, the labels
     assert row(text, "ablate_units")[:4] == ["4", "0", "60", f"{60 * (1 + 8 + 16):,}"]  # 8 units of conv1, 16 of conv3
-    assert "resources/rates.csv" in text and not (tmp_path / "results").exists()
+    assert "rates.csv, measured on" in text and not (tmp_path / "results").exists()
 
 
 def test_only_the_plan_is_printed(tmp_path):

@@ -66,7 +66,7 @@ def test_an_edited_script_runs_its_rule(tiny_study, clone):
         ({"top_images": 3}, {"rank_images", *REPORT}),
         ({"statistics__resamples": 300}, UNITS),
         ({"stimuli__silhouette__preserves": "both"}, REPORT),
-        ({"training__standard__epochs_per_job": 5}, set()),
+        ({"training__standard__epochs_per_job": 5}, REPORT),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
