@@ -278,12 +278,12 @@ def example():
 def test_the_table_adds_up():
     jobs, rates = example()
     lines = table(stages_of(jobs, ["predict", "make_stimulus"], rates)).splitlines()
-    assert lines[0].split() == ["jobs", "already", "forward", "backward", "CPU", "GPU", "to", "write"]
-    assert lines[1].split() == ["stage", "to", "do", "built", "images", "passes", "passes", "h", "h", "GB"]
-    assert lines[3].split() == ["predict", "2", "0", "10,000", "10,000", ">", "4.0", ">", "3.0"]  # 7,200 s on two GPUs
-    assert lines[4].split() == ["make_stimulus", "1", "1", "30", "2.0"]  # 3,600 s on two cores
+    assert lines[0].split() == ["jobs", "already", "forward", "backward", "CPU", "GPU", "longest", "to", "write"]
+    assert lines[1].split() == ["stage", "to", "do", "built", "images", "passes", "passes", "h", "h", "job,", "h", "GB"]
+    assert lines[3].split() == ["predict", "2", "0", "10,000", "10,000", ">", "4.0", ">", "2.0", ">", "3.0"]  # 7,200 s on two GPUs
+    assert lines[4].split() == ["make_stimulus", "1", "1", "30", "2.0", "1.0"]  # 3,600 s on two cores
     assert lines[5].split() == ["all", "1", "0"]
-    assert lines[7].split() == ["in", "all", "4", "1", "10,030", "10,000", "2.0", ">", "4.0", ">", "3.0"]
+    assert lines[7].split() == ["in", "all", "4", "1", "10,030", "10,000", "2.0", ">", "4.0", ">", "2.0", ">", "3.0"]
     assert len({len(line) for line in lines[2:7:4]}) == 1 and max(map(len, lines)) <= 100
 
 
@@ -291,8 +291,8 @@ def test_the_notes_say_where_times_come_from_and_what_is_unknown():
     jobs, rates = example()
     stages_of(jobs, [], rates)
     found = notes(jobs, rates, "rates.csv")
-    assert found[0] == "Times of make_stimulus: measured here (3 finished jobs, benchmarks/)."
-    assert found[1] == "Other times: rates.csv, measured on paper; this machine may differ."
+    assert found[0] == "Times of 1 stage: measured here, on paper (3 finished jobs)."
+    assert found[1] == "Times of the other 1 stage: rates.csv, measured on paper; this machine may differ."
     assert found[-1] == "Unknown for predict: the network."
 
 

@@ -106,14 +106,19 @@ def measured_sizes(jobs: Iterable[tuple[Job, Cost]], folder: str | Path) -> list
     """Bytes a pixel of the pictures that finished jobs wrote."""
     found = defaultdict(list)
     for job, cost in jobs:
-        path = Path(folder, job.output[0]) if job.output else None
-        if cost.pixels and path and path.is_file():
-            found[job.rule, cost.kind, cost.size].append((path.stat().st_size, cost.pixels * 1e6))
+        if cost.pixels and job.output and (n_bytes := _size(Path(folder, job.output[0]))):
+            found[job.rule, cost.kind, cost.size].append((n_bytes, cost.pixels * 1e6))
     rates = []
     for (rule, kind, size), files in found.items():
         n_bytes, pixels = zip(*files, strict=True)
         rates.append(Rate(rule, "", kind, size, PICTURE, sum(n_bytes) / sum(pixels), 0.0, len(files), ""))
     return rates
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder; 0 where there is none."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def usual_seconds(rule: str, table: str | Path) -> float | None:
@@ -139,7 +144,7 @@ class Rates:
 
     def __init__(self, measured: list[Rate], shipped: list[Rate]):
         self.measured, self.shipped = measured, shipped
-        self.used: dict[tuple[str, str], list[Rate]] = {}  # (rule, device) -> where its times came from
+        self.used: dict[str, set[Rate]] = {}  # by rule: where its times came from
 
     def seconds(self, job: Job, cost: Cost) -> float | None:
         """How long the job takes; None where its work or the rate of its device is not known."""
@@ -147,7 +152,7 @@ class Rates:
         rates = self._rates(rule, device, UNITS.get(rule, "job"), cost)
         if cost.amount is None or not rates:
             return None
-        self.used.setdefault((rule, device), rates)
+        self.used.setdefault(job.rule, set()).update(rates)
         return sum(rate.start + cost.amount / rate.rate for rate in rates) / len(rates)
 
     def n_bytes(self, job: Job, cost: Cost) -> float | None:

@@ -47,6 +47,7 @@ class Stage:
     backward: Sum = field(default_factory=Sum)
     cpu: Sum = field(default_factory=Sum)
     gpu: Sum = field(default_factory=Sum)
+    longest: Sum = field(default_factory=Sum)  # the job that takes the longest time
     n_bytes: Sum = field(default_factory=Sum)
 
     def add(self, job: Job, cost: Cost, rates: Rates) -> None:
@@ -59,6 +60,7 @@ class Stage:
         if not job.output:
             return  # a target, which runs nothing
         seconds = rates.seconds(job, cost)
+        self.longest.add(None if seconds is None else max(seconds - self.longest.total, 0.0))
         if device_of(job) == "cpu":
             self.cpu.add(None if seconds is None else seconds * n_cores(job))
         else:
@@ -85,12 +87,13 @@ def table(stages: Sequence[Stage]) -> str:
     second, time = _unit(max(everything.cpu.total, everything.gpu.total), TIMES)
     byte, size = _unit(everything.n_bytes.total, BYTES)
     rows = [
-        ("", "jobs", "already", "", "forward", "backward", "CPU", "GPU", "to write"),
-        ("stage", "to do", "built", "images", "passes", "passes", time, time, size),
+        ("", "jobs", "already", "", "forward", "backward", "CPU", "GPU", "longest", "to write"),
+        ("stage", "to do", "built", "images", "passes", "passes", time, time, f"job, {time}", size),
     ]
     for stage in stages:
         counts = (f"{stage.to_do:,}", f"{stage.built:,}", stage.images.text(), stage.forward.text(), stage.backward.text())
-        rows.append((stage.name, *counts, stage.cpu.text(second, 1), stage.gpu.text(second, 1), stage.n_bytes.text(byte, 1)))
+        times = (total.text(second, 1) for total in (stage.cpu, stage.gpu, stage.longest))
+        rows.append((stage.name, *counts, *times, stage.n_bytes.text(byte, 1)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_row(row, widths) for row in rows]
     line = "-" * max(map(len, lines))
@@ -112,15 +115,19 @@ def _unit(value: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]
 # --------------------------------------------------------------------------------------------------------------------- notes
 def notes(jobs: Sequence[tuple[Job, Cost, bool]], rates: Rates, table_name: str) -> list[str]:
     """Sentences under the table: where the times come from, and what is not known, and why."""
-    found = []
-    here = {rule: used for (rule, _), used in rates.used.items() if used[0] in rates.measured}
-    shipped = sorted({used[0].measured_on for used in rates.used.values() if used[0] not in rates.measured})
-    if here:
-        n = sum(rate.n for used in here.values() for rate in used)
-        found.append(f"Times of {_list(sorted(here))}: measured here ({n:,} finished jobs, benchmarks/).")
-    if shipped:
-        found.append(f"{'Other times' if here else 'Times'}: {table_name}, measured on {' and '.join(shipped)}; this machine may differ.")
-    if any(unit == "job" for unit in (rate.unit for used in rates.used.values() for rate in used)):
+    found, left = [], ""
+    for source in (rates.measured, rates.shipped):
+        used = {rule: those for rule, those in rates.used.items() if those & set(source)}
+        if not used:
+            continue
+        everything = set().union(*used.values())
+        where = _list(sorted({rate.measured_on for rate in everything}))
+        origin = f"measured here, on {where} ({sum(rate.n for rate in everything):,} finished jobs)"
+        if source is rates.shipped:
+            origin = f"{table_name}, measured on {where}; this machine may differ"
+        found.append(f"Times of {left}{len(used)} stage{'s' * (len(used) > 1)}: {origin}.")
+        left = "the other "
+    if any(rate.unit == "job" for those in rates.used.values() for rate in those):
         found.append("Tables and figures are taken to last as long as those measured; they grow with the study.")
     unknown = {}
     for job, cost, to_do in jobs:
