@@ -5,11 +5,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from slurm_runs import PREDICTED, Study, call, clone, cluster, queue, wait_for
+from slurm_runs import GATHERED, SUITE, TABLES, Study, call, clone, cluster, queue, wait_for
 
 DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "sbatch")
 
@@ -88,12 +89,11 @@ def reference(clusters, source) -> Study:
 
 @pytest.fixture(scope="session")
 def copy_of(reference):
-    """Makes a copy of the finished study that lacks the predictions of alexnet-s and the tables made of them."""
+    """Makes a copy of the finished study that lacks some shards of alexnet-s's predictions and what is made of them."""
 
-    def copy(name: str, **site: str) -> Study:
+    def copy(name: str, shards: Iterable[int], **site: str) -> Study:
         study = Study(Path(shutil.copytree(reference.folder, reference.folder.with_name(name))), **site)
-        shutil.rmtree(study.folder / "results/predictions/alexnet-s/generalisation")
-        for file in (*PREDICTED, "results/predictions/alexnet-s/predictions.parquet"):
+        for file in (GATHERED, *TABLES, *(f"{SUITE}/shard-{shard:04d}.parquet" for shard in shards)):
             (study.folder / file).unlink()
         return study
 

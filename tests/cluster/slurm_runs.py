@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ CLUSTER = Path(__file__).with_name("cluster")
 SOURCES = ("Snakefile", "rules", "workflow_scripts", "schemas", "envs", "profiles", "resources", "slurm", "tests/cluster")
 RUN_LIMIT = 600  # seconds that a run may take before it counts as hanging; on two free cores none takes more than 180
 SITE = {"ROBUSTLENS_DEVICE": "cpu", "ROBUSTLENS_POLL": "3"}  # what the profile must know of this cluster: its GPUs are none
-PREDICTED = ("results/reports/tables/accuracy.csv", "results/reports/claims.csv")  # tables that are made of predictions
+SUITE = "results/predictions/alexnet-s/generalisation"  # where most faults strike: three shards
+GATHERED = "results/predictions/alexnet-s/predictions.parquet"
+TABLES = ("results/reports/tables/accuracy.csv", "results/reports/claims.csv")  # that are made of predictions
 
 
 def call(*command: str | Path | int, limit: float = 120, **options) -> str:
@@ -35,11 +38,11 @@ def call(*command: str | Path | int, limit: float = 120, **options) -> str:
 
 def cluster(*words: str | Path) -> None:
     """Call the script beside this file; what it starts outlives it, so its output is no pipe."""
-    log = Path("/tmp/robustlens-cluster.log")
-    with log.open("w") as output:
-        done = subprocess.run([CLUSTER, *map(str, words)], stdout=output, stderr=subprocess.STDOUT, timeout=120)
-    if done.returncode:
-        pytest.fail(f"cluster {' '.join(map(str, words))}: {log.read_text()[-2000:]}")
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run([CLUSTER, *map(str, words)], stdout=output, stderr=subprocess.STDOUT, timeout=180)
+        if done.returncode:
+            output.seek(0)
+            pytest.fail(f"cluster {' '.join(map(str, words))}: {output.read()[-2000:]}")
 
 
 def wait_for(what: Callable[[], object], words: str, limit: float = 180):
@@ -118,6 +121,10 @@ class Study:
         return found
 
     def tables(self) -> dict[str, str]:
+        """The report's tables; where they are missing they are made on this machine, of the predictions that Slurm made."""
+        if missing := [file for file in TABLES if not (self.folder / file).exists()]:
+            assert (self.folder / GATHERED).exists()
+            self.snakemake("--cores", "2", *missing)
         return tables(self.folder)
 
 

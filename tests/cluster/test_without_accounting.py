@@ -1,24 +1,25 @@
-"""A cluster without accounting: a run with a cancelled job, and a controller that is started again meanwhile."""
+"""A cluster without accounting: jobs are sent while the controller is away, one is cancelled, the controller is away again."""
 
 import time
 
-from slurm_runs import PREDICTED, call, cluster
+from slurm_runs import GATHERED, call, cluster
 
 CANCELLED, HELD = (f"predict-alexnet-s-generalisation-{shard:04d}" for shard in range(2))
 
 
 def test_cancelled_job_and_controller_away(slurm_without_accounting, copy_of, reference):
-    study = copy_of("unaccounted", ROBUSTLENS_ACCOUNTING="0")
+    study = copy_of("unaccounted", range(3), ROBUSTLENS_ACCOUNTING="0")
     study.plan(CANCELLED, "hold")
     study.plan(HELD, "hold")
-    with study.make(*PREDICTED) as run:
+    cluster("stop", "slurmctld")
+    with study.make(GATHERED) as run:
+        time.sleep(35)  # three vain submissions take less
+        cluster("start", "slurmctld")
         call("scancel", study.held(CANCELLED))
         held = study.held(HELD)
         cluster("stop", "slurmctld")
-        try:
-            time.sleep(20)
-        finally:
-            cluster("start", "slurmctld")
+        time.sleep(15)
+        cluster("start", "slurmctld")
         call("scancel", held)
         run.end()
     attempts = study.attempts()
