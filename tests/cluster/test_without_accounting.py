@@ -1,8 +1,8 @@
-"""A cluster without accounting: jobs are sent while the controller is away, one is cancelled, the controller is away again."""
+"""A cluster without accounting: a run with a cancelled job, and a controller that is away while jobs run."""
 
 import time
 
-from slurm_runs import GATHERED, call, cluster
+from slurm_runs import GATHERED, call, cluster, wait_for
 
 CANCELLED, HELD = (f"predict-alexnet-s-generalisation-{shard:04d}" for shard in range(2))
 
@@ -11,15 +11,15 @@ def test_cancelled_job_and_controller_away(slurm_without_accounting, copy_of, re
     study = copy_of("unaccounted", range(3), ROBUSTLENS_ACCOUNTING="0")
     study.plan(CANCELLED, "hold")
     study.plan(HELD, "hold")
-    cluster("stop", "slurmctld")
     with study.make(GATHERED) as run:
-        time.sleep(35)  # three vain submissions take less
-        cluster("start", "slurmctld")
         call("scancel", study.held(CANCELLED))
         held = study.held(HELD)
+        wait_for(lambda: study.attempts()[CANCELLED][1:], "the job to be sent again")  # what is sent meanwhile may fail for good
         cluster("stop", "slurmctld")
-        time.sleep(15)
-        cluster("start", "slurmctld")
+        try:
+            time.sleep(20)
+        finally:
+            cluster("start", "slurmctld")
         call("scancel", held)
         run.end()
     attempts = study.attempts()
