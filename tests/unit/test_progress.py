@@ -162,6 +162,24 @@ def test_a_job_that_succeeds_in_the_end_has_not_failed():
     assert len(run.lines) == 4 and run.lines[2].startswith("predict 1 of 1 jobs")
 
 
+def test_lines_beside_a_failure_count_it_and_promise_no_time():
+    run = Run(usual={"tabulate": 6.0}.get)
+    run.begin(predict=3, tabulate=1)
+    for jobid in (1, 2):
+        run.start(jobid)
+        run.fail(jobid)
+    run.start(2)
+    run.fail(2)
+    run.start(3)
+    run.now = 10
+    run.finish(3)
+    run.start(2)
+    run.now = 20
+    run.finish(2)
+    assert run.lines[-2] == "predict 1 of 3 jobs 2 failed | all: 1 of 4 jobs"
+    assert run.lines[-1] == "predict 2 of 3 jobs 1 failed | all: 2 of 4 jobs"
+
+
 def test_failures_of_a_group():
     run = Run()
     run.begin(predict=1)

@@ -90,6 +90,7 @@ class Stage:
     active: float = 0.0  # seconds in which any job was under way, until ``since``
     since: float = 0.0
     said: float = float("-inf")
+    failed: int = 0  # jobs that failed and have not succeeded since
 
     def change(self, jobs: int, now: float) -> None:
         """``jobs`` more (or fewer) are under way."""
@@ -107,12 +108,16 @@ class Tally:
     def begin(self, rule: str, now: float) -> None:
         self.stages.setdefault(rule, Stage(0)).change(1, now)
 
-    def give_up(self, job: Running, now: float) -> None:
-        self.stages[job.rule].change(-1, now)
-
-    def finish(self, job: Running, now: float) -> Stage:
+    def fail(self, job: Running, again: bool, now: float) -> None:
+        """``again``: not for the first time."""
         stage = self.stages[job.rule]
         stage.change(-1, now)
+        stage.failed += not again
+
+    def finish(self, job: Running, after_failure: bool, now: float) -> Stage:
+        stage = self.stages[job.rule]
+        stage.change(-1, now)
+        stage.failed -= after_failure
         stage.done += 1
         stage.total = max(stage.total, stage.done)
         stage.images += job.images
@@ -120,8 +125,10 @@ class Tally:
         return stage
 
     def left(self, at_once: float) -> float | None:
-        """Seconds until all is done with ``at_once`` jobs at a time; None where it is not known how long the jobs of a stage take."""
+        """Seconds until all is done with ``at_once`` jobs at a time; None where jobs failed, or a stage's have an unknown length."""
         total = 0.0
+        if any(stage.failed for stage in self.stages.values()):
+            return None
         for rule, stage in self.stages.items():
             if stage.done < stage.total:
                 each = stage.seconds / stage.done if stage.done else self._usual_seconds(rule)
@@ -202,11 +209,11 @@ class Progress(logging.Handler):
 
     def _finish(self, record: logging.LogRecord) -> None:
         job = self._running.pop(record.job_id, None)
-        self._failed.pop(record.job_id, None)
+        failed = self._failed.pop(record.job_id, None)
         if job is None:
             return
         now = self._clock()
-        stage = self._tally.finish(job, now)
+        stage = self._tally.finish(job, failed is not None, now)
         if self._quiet:
             return
         pause = min(max(EVERY[0], SHARE * (now - self._started)), EVERY[1])
@@ -221,6 +228,7 @@ class Progress(logging.Handler):
         """``predict  12 of 48 jobs  9,600 images  812 images/s  35 s left  |  all: 53 of 144 jobs  4 min left``, in columns."""
         active = max(stage.active + (now - stage.since) * (stage.under_way > 0), 1e-3)
         left = duration(active * (stage.total - stage.done) / stage.done) + " left" if stage.done < stage.total else ""
+        left = f"{stage.failed} failed" if stage.failed else left
         speed = stage.images / active
         pace = f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
         images = f"{stage.images:>9,} images {pace:>7} images/s" if stage.images else ""
@@ -243,7 +251,7 @@ class Progress(logging.Handler):
     def _report(self, jobid: int, rule: str, logs: list[str]) -> None:
         job = self._running.pop(jobid, None)
         if job is not None:
-            self._tally.give_up(job, self._clock())
+            self._tally.fail(job, jobid in self._failed, self._clock())
         own = job.logs if job else logs[:1]
         attempt = self._attempts[jobid] = self._attempts.get(jobid, 0) + 1
         what = f"FAILED {job.words if job else rule}" + (f" (attempt {attempt})" if attempt > 1 else "")
