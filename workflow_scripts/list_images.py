@@ -3,17 +3,17 @@
 from robustlens.errors import InputError
 from robustlens.images import write_manifest
 from robustlens.stimuli.cues import list_scenes
-from robustlens.stimuli.image_folder import list_image_folder
+from robustlens.stimuli.sources import KINDS, list_source
 
 
 def main(manifest: str, *, name: str, source: dict, seed: int) -> None:
     """``source``: its entry in the config. Pictures that are drawn have ids that begin with its ``name``."""
     if source["kind"] == "embedded":
         rows = list_scenes(name, source["n_images"], source.get("cues", "both"), seed)
-    elif source["kind"] == "image-folder":
-        rows = list_image_folder(source["root"], source["n_images"], labels=source.get("labels", "sorted"))
+    elif source["kind"] in KINDS:
+        rows = list_source(source)
     else:
-        raise InputError(f"sources.{name}.kind", "embedded or image-folder", source["kind"])
+        raise InputError(f"sources.{name}.kind", f"embedded, {', '.join(KINDS)}", source["kind"])
     write_manifest(manifest, rows)
 
 

@@ -1,11 +1,14 @@
 """Broden's layout, read from trees that are written by hand here, and written and read back."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from robustlens.broden import LabelledImage, read_broden, write_broden
+from robustlens.broden import SIZES, LabelledImage, read_broden, write_broden
+from robustlens.concepts import open_labels, pack_labels
 from robustlens.errors import InputError
+from robustlens.images import read_shard, write_shard
 
 CATEGORIES = ["object", "part", "scene", "texture", "color", "material"]
 
@@ -131,6 +134,46 @@ def test_a_set_without_a_label_of_the_categories_is_refused(tree):
     (tree / "index.csv").write_text("image,split,ih,iw,sh,sw,object\ntwo.jpg,val,4,6,2,3,\n")
     with pytest.raises(InputError, match="expected images with a label of object, got none"):
         read_broden(tree, ["object"])
+
+
+@pytest.mark.parametrize(("side", "map_side"), [(224, 112), (227, 113), (384, 192)])
+def test_each_released_size_is_read_and_packed(tmp_path, side, map_side):
+    """A tree as broden1_<side>: maps of half the side, rounded down; a colour map, four maps of parts, numbers of scene and texture."""
+    images = tmp_path / "images/pascal"
+    rng = np.random.default_rng(side)
+    colour = rng.integers(0, 12, (map_side, map_side))
+    parts = np.zeros((4, map_side, map_side), int)
+    for layer, number in enumerate((1197, 513, 256, 1197)):  # beyond 255: G counts
+        parts[layer, layer * 20 : layer * 20 + 10, -7:] = number
+    save_label(images / "a_color.png", colour)
+    for layer, plane in enumerate(parts):
+        save_label(images / f"a_part_{layer + 1}.png", plane)
+    Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(images / "a.jpg")
+    part_cell = ";".join(f"pascal/a_part_{layer}.png" for layer in (1, 2, 3, 4))
+    (tmp_path / "index.csv").write_text(
+        "image,split,ih,iw,sh,sw,color,object,part,material,scene,texture\n"
+        f"pascal/a.jpg,train,{side},{side},{map_side},{map_side},pascal/a_color.png,,{part_cell},,300;301,400\n"
+    )
+    first = {"color": 1, "part": 256, "scene": 300, "texture": 400}
+    (tmp_path / "category.csv").write_text("name,first,last,count,frequency\n" + "".join(f"{c},{n},{n},1,1\n" for c, n in first.items()))
+    labels = "".join(f"{number},label {number},x(1),1,1,\n" for number in range(1, 1198))
+    (tmp_path / "label.csv").write_text("number,name,category,frequency,coverage,syns\n0,-,,0,0,\n" + labels)
+    for category, number in first.items():
+        (tmp_path / f"c_{category}.csv").write_text(f"code,number,name,frequency,coverage\n1,{number},n,1,1\n")
+
+    broden = read_broden(tmp_path, first)
+    assert broden.index[SIZES].iloc[0].tolist() == [side, side, map_side, map_side] and len(broden.labels) == 1197
+    assert np.array_equal(broden.planes(0), [colour, *parts]) and broden.image_labels(0).tolist() == [300, 301, 400]
+    pack_labels(broden, tmp_path / "labels.h5", tmp_path / "concepts.parquet")
+    with open_labels(tmp_path / "labels.h5", tmp_path / "concepts.parquet") as packed:
+        assert (packed.n_planes, packed.height, packed.width) == (5, map_side, map_side)
+        assert np.array_equal(packed.planes("pascal/a.jpg"), [colour, *parts])
+        assert packed.image_labels("pascal/a.jpg").tolist() == [300, 301, 400]
+        pixels = packed.concepts.set_index("number")["pixels"]
+    assert pixels[1197] == 140 and pixels[513] == 70 and pixels[301] == map_side**2 and pixels[11] == (colour == 11).sum()
+    rows = pd.DataFrame({"image_id": ["pascal/a.jpg"], "label": -1, "shape": -1, "texture": -1, "path": "pascal/a.jpg"})
+    write_shard(tmp_path / "shard.parquet", rows, root=tmp_path / "images", origin={})
+    assert read_shard(tmp_path / "shard.parquet").pixels().shape == (1, side, side, 3)
 
 
 # -------------------------------------------------------------------------------------------------------------------- writing

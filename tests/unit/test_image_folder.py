@@ -83,3 +83,9 @@ def test_empty_class_folders_are_refused(root):
     (root / "n05").mkdir()
     with pytest.raises(InputError, match="n05: expected at least one picture"):
         list_image_folder(root, 4)
+
+
+def test_names_that_differ_in_case_alone_are_refused(root):
+    (root / "n02" / "B.jpeg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"one picture of the id n02/B\.jpeg, got n02/B\.jpeg and n02/b\.JPEG"):
+        list_image_folder(root, 5)

@@ -20,6 +20,7 @@ from robustlens.images import (
     read_manifest,
     read_shard,
     shard_rows,
+    to_rgb,
     write_manifest,
     write_parquet,
     write_shard,
@@ -173,3 +174,92 @@ def test_geometry_resizes_the_shorter_side_and_crops_the_centre(size, resized):
     assert made[112, 112, :2].astype(int) == pytest.approx([127, 127], abs=2)  # the centre stays the centre
     slope = (int(made[0, 223, 0]) - int(made[0, 0, 0])) / 223
     assert slope == pytest.approx(255 / resized[0], rel=0.02)
+
+
+def test_geometry_without_resize_crops_alone():
+    pixels = pictures(1, 9, 12)[0]
+    made = np.asarray(apply_geometry(Image.fromarray(pixels), {"crop": 6}))
+    assert np.array_equal(made, pixels[2:8, 3:9])  # (9 - 6) / 2 = 1.5 is rounded to the even 2, as torchvision does
+    assert np.array_equal(np.asarray(apply_geometry(Image.fromarray(pixels[:8, :8]), {"crop": 8})), pixels[:8, :8])
+
+
+@pytest.mark.parametrize(("geometry", "got"), [({"crop": 224}, "224 x 223 px"), ({"resize": 200, "crop": 224}, "200 x 200 px")])
+def test_a_picture_smaller_than_the_crop_is_named(tmp_path, geometry, got):
+    Image.new("RGB", (224, 224 if "resize" in geometry else 223)).save(tmp_path / "a.png")
+    write_shard(tmp_path / "s.parquet", manifest(1, ["a.png"]), root=tmp_path, geometry=geometry, origin={})
+    with pytest.raises(InputError, match=rf"a\.png: expected at least 224 x 224 px, the side of the crop, got {got}"):
+        read_shard(tmp_path / "s.parquet").pixels()
+
+
+def test_bytes_are_stored_as_they_are(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(pictures(1, 16, 16)[0]).save(buffer, "JPEG", quality=85)
+    write_shard(tmp_path / "s.parquet", manifest(2), pixels=iter([buffer.getvalue(), pictures(1, 16, 16)[0]]), origin={})
+    shard = read_shard(tmp_path / "s.parquet")
+    assert pq.read_table(tmp_path / "s.parquet")["image"][0]["bytes"].as_py() == buffer.getvalue()
+    assert shard.rows["sha256"].iloc[0] == hashlib.sha256(buffer.getvalue()).hexdigest()
+    decoded = np.asarray(Image.open(buffer))
+    assert np.array_equal(shard.pixels(), [decoded, pictures(1, 16, 16)[0]]) and not np.array_equal(decoded, pictures(1, 16, 16)[0])
+
+
+# ------------------------------------------------------------------------------------------------------------------ kinds of pictures
+def stored(tmp_path, picture, name="a.png", **options):
+    """The pixels as the reader of shards sees a picture that was saved."""
+    picture.save(tmp_path / name, **options)
+    write_shard(tmp_path / "s.parquet", manifest(1, [name]), root=tmp_path, origin={})
+    return read_shard(tmp_path / "s.parquet").pixels()[0].tolist()
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    black_ink_in_alpha = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [200, 100, 0, 51]]], np.uint8)
+    on_white = [[255] * 3, [0] * 3, [244, 224, 204]]  # 51 / 255 = a fifth of the colour: 0.2 c + 0.8 * 255
+    assert stored(tmp_path, Image.fromarray(black_ink_in_alpha)) == [on_white]
+    grey = Image.fromarray(np.array([[[0, 0], [0, 255], [100, 51]]], np.uint8), "LA")
+    assert stored(tmp_path, grey) == [[[255] * 3, [0] * 3, [224] * 3]]
+    palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    palette.putpalette([10, 20, 30, 0, 0, 0, 200, 100, 0])
+    assert stored(tmp_path, palette) == [[[10, 20, 30], [0] * 3, [200, 100, 0]]]
+    assert stored(tmp_path, palette, transparency=1) == [[[10, 20, 30], [255] * 3, [200, 100, 0]]]  # one colour is transparent
+    assert stored(tmp_path, palette, transparency=bytes([255, 0, 51])) == [[[10, 20, 30], [255] * 3, [244, 224, 204]]]  # an alpha a colour
+    flat = Image.fromarray(np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8))
+    assert stored(tmp_path, flat, transparency=(1, 2, 3)) == [[[255] * 3, [4, 5, 6]]]
+    assert stored(tmp_path, Image.fromarray(np.array([[7, 8]], np.uint8)), transparency=7) == [[[255] * 3, [8] * 3]]
+
+
+def test_opaque_pictures_keep_their_colours(tmp_path):
+    pixels = pictures(1)[0]
+    opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+    assert stored(tmp_path, Image.fromarray(opaque)) == pixels.tolist() == stored(tmp_path, Image.fromarray(pixels))
+
+
+def test_ink_and_grey_and_black_and_white_become_rgb(tmp_path):
+    inks = Image.new("CMYK", (8, 8), (255, 0, 0, 0))  # all cyan: no red
+    assert stored(tmp_path, inks, "a.tif")[0][0] == [0, 255, 255]
+    (red, green, blue), *_ = stored(tmp_path, inks, "a.jpg", quality=95)[0]
+    assert red < 8 and green > 247 and blue > 247
+    assert stored(tmp_path, Image.new("L", (1, 1), 77)) == [[[77] * 3]] and stored(tmp_path, Image.new("1", (1, 1), 1)) == [[[255] * 3]]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_of_sixteen_bits_the_high_byte_is_kept(tmp_path, name):
+    deep = np.array([[0, 255, 256, 0x1234, 0xFFFF]], np.uint16)
+    assert stored(tmp_path, Image.fromarray(deep), name) == [[[0] * 3, [0] * 3, [1] * 3, [0x12] * 3, [255] * 3]]
+
+
+@pytest.mark.parametrize(("values", "got"), [(np.float32([[0.5, 0.25]]), "mode F .*up to 0.5"), (np.int32([[0, 65536]]), "mode I .*65536")])
+def test_other_numbers_are_refused(tmp_path, values, got):
+    with pytest.raises(InputError, match=rf"a\.tif: expected a picture of 8 or 16 bits a channel, got {got}"):
+        stored(tmp_path, Image.fromarray(values), "a.tif")
+
+
+def test_the_orientation_of_a_camera_is_not_applied(tmp_path):
+    notes = Image.Exif()
+    notes[0x0112] = 6  # to be shown turned by 90 degrees
+    Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(tmp_path / "a.jpg", exif=notes)
+    with Image.open(tmp_path / "a.jpg") as picture:
+        assert picture.getexif()[0x0112] == 6 and to_rgb(picture).size == (16, 8)
+
+
+def test_a_picture_that_is_gone_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.png: expected a readable picture, got .*No such file"):
+        write_shard(tmp_path / "s.parquet", manifest(1, ["gone.png"]), root=tmp_path, origin={})

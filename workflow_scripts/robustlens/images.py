@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from robustlens.errors import InputError
+from robustlens.originals import Originals
 
 MANIFEST_COLUMNS = {
     "image_id": pa.string(),
@@ -108,8 +109,9 @@ class Shard:
     origin: dict
     _images: pa.ChunkedArray
     _masks: pa.ChunkedArray
-    _root: str | None
-    _geometry: dict | None
+    _originals: Originals
+    geometry: dict | None
+    _floats: pa.ChunkedArray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -127,17 +129,18 @@ class Shard:
     def batches(self, size: int, n_images: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
         """Pairs of (rows, pixels) of at most ``size`` images, in order, of the first ``n_images`` (all of them if None).
 
+        Of a shard that keeps its pictures in float they are float32 on [0, 1], not rounded to 8 bits as those of ``pixels``.
         With several ``decoders`` the pictures of the next batch are decoded while one is in use, never further ahead.
         """
         n_images = len(self) if n_images is None else min(n_images, len(self))
         batches = [slice(start, min(start + size, n_images)) for start in range(0, n_images, size)]
         if decoders == 1:
-            yield from ((rows, self.pixels(rows.start, rows.stop)) for rows in batches)
+            yield from ((rows, self._stack([self._exact(row) for row in range(rows.start, rows.stop)])) for rows in batches)
             return
         pool, ahead = ThreadPoolExecutor(decoders), None
 
         def decode(rows: slice) -> Iterator[np.ndarray]:
-            return pool.map(self._picture, range(rows.start, rows.stop))  # begins at once
+            return pool.map(self._exact, range(rows.start, rows.stop))  # begins at once
 
         try:
             for rows, following in zip(batches, [*batches[1:], None], strict=False):
@@ -152,28 +155,68 @@ class Shard:
         data = self._masks[row].as_py()
         return None if data is None else np.asarray(Image.open(io.BytesIO(data)))
 
-    def _picture(self, row: int) -> np.ndarray:
+    def original_size(self, row: int) -> tuple[int, int]:
+        """(width, height) of the picture in px before its ``geometry``."""
+        with Image.open(io.BytesIO(self._encoded(row)[1])) as picture:
+            return picture.size
+
+    def _encoded(self, row: int) -> tuple[object, bytes]:
+        """What to call the picture in messages, and its file."""
         image = self._images[row].as_py()
-        where = f"{self.path} [{self.rows.image_id.iloc[row]}]" if image["bytes"] else Path(self._root or "") / image["path"]
+        if image["bytes"]:
+            return f"{self.path} [{self.rows.image_id.iloc[row]}]", image["bytes"]
+        return self._originals.where(image["path"]), self._originals.read(image["path"])
+
+    def _exact(self, row: int) -> np.ndarray:
+        return self._picture(row) if self._floats is None else np.load(io.BytesIO(self._floats[row].as_py()), allow_pickle=False)
+
+    def _picture(self, row: int) -> np.ndarray:
+        where, data = self._encoded(row)
         try:
-            with Image.open(io.BytesIO(image["bytes"]) if image["bytes"] else where) as picture:
-                picture = picture.convert("RGB")
-        except (OSError, SyntaxError) as error:
+            with Image.open(io.BytesIO(data)) as picture:
+                picture = to_rgb(picture, where)
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise InputError(where, "a readable picture", error) from error
-        return np.asarray(apply_geometry(picture, self._geometry) if self._geometry else picture)
+        return np.asarray(apply_geometry(picture, self.geometry, where) if self.geometry else picture)
 
 
-def apply_geometry(picture: Image.Image, geometry: dict) -> Image.Image:
-    """Resize the shorter side to ``geometry["resize"]`` px, then cut the central square of ``geometry["crop"]`` px.
+def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:
+    """The picture in 8-bit RGB, as it is stored: an orientation in its EXIF data is not applied, as torchvision and the peers do not.
+
+    What is transparent is laid on white: a reader that drops the alpha channel sees black where a drawing keeps its ink in alpha alone.
+    Of 16-bit channels the high byte is kept. Raises InputError for whole numbers beyond 16 bits and for floats, whose range is unknown.
+    """
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        picture.load()
+        return picture
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        values = np.asarray(picture)
+        if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
+            raise InputError(where, "a picture of 8 or 16 bits a channel", f"mode {picture.mode} of Pillow, up to {values.max()}")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    drawn = picture.convert("RGBA")
+    ground = Image.new("RGBA", drawn.size, "white")
+    ground.alpha_composite(drawn)
+    return ground.convert("RGB")
+
+
+def apply_geometry(picture: Image.Image, geometry: dict, where: object = "picture") -> Image.Image:
+    """Resize the shorter side to ``geometry["resize"]`` px, if given, then cut the central square of ``geometry["crop"]`` px.
 
     The rule of torchvision's ``Resize`` + ``CenterCrop``: the longer side is truncated to whole px, the crop's corner rounded.
+    Raises InputError for a picture that is smaller than the crop: nothing is padded.
     """
     width, height = picture.size
-    short = geometry["resize"]
-    size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
-    picture = picture.resize(size, RESAMPLING[geometry.get("interpolation", "bilinear")])
+    if short := geometry.get("resize"):
+        width, height = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+        picture = picture.resize((width, height), RESAMPLING[geometry.get("interpolation", "bilinear")])
     crop = geometry["crop"]
-    left, top = round((size[0] - crop) / 2), round((size[1] - crop) / 2)
+    if min(width, height) < crop:
+        mend = "correct `geometry` of the source"
+        raise InputError(where, f"at least {crop} x {crop} px, the side of the crop", f"{width} x {height} px", mend)
+    left, top = round((width - crop) / 2), round((height - crop) / 2)
     return picture.crop((left, top, left + crop, top + crop))
 
 
@@ -184,11 +227,18 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def encode_npy(pixels: np.ndarray) -> bytes:
+    """NPY of float32 ``[height, width, 3]``; equal pixels give equal bytes."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(pixels), allow_pickle=False)
+    return buffer.getvalue()
+
+
 def write_shard(
     path: str | Path,
     rows: pd.DataFrame,
     *,
-    pixels: Iterator[np.ndarray] | None = None,
+    pixels: Iterator[np.ndarray | bytes] | None = None,
     masks: list[np.ndarray | None] | None = None,
     root: str | Path | None = None,
     geometry: dict | None = None,
@@ -197,27 +247,38 @@ def write_shard(
     """Write one image shard.
 
     ``rows`` has the manifest's columns (and ``l2, linf`` for adversarial images). Give either ``pixels``, one uint8
-    ``[height, width, 3]`` array a row (encoded as PNG), or ``root``: then the pictures stay where ``rows["path"]`` says and the
-    reader applies ``geometry``. ``masks``: uint8 ``[height, width]`` or None, one a row. ``origin``: what made them (JSON).
+    ``[height, width, 3]`` array a row (encoded as PNG) or the bytes of an encoded file (stored as they are), or ``root``: then the
+    pictures stay where ``rows["path"]`` says and the reader applies ``geometry``; only their digests are taken. ``masks``: uint8
+    ``[height, width]`` or None, one a row. ``origin``: what made them (JSON). ``pixels`` of float32 on [0, 1] are rounded for the
+    picture and kept as they are beside it, in the column ``float``.
     """
+    floats = []
     if pixels is not None:
-        encoded = [encode_png(picture) for picture in pixels]
-        images = [{"bytes": data, "path": None} for data in encoded]
+        images = []
+        for item in pixels:
+            if isinstance(item, np.ndarray) and item.dtype == np.float32:
+                floats.append(encode_npy(item))
+                item = np.rint(item * 255).astype(np.uint8)
+            images.append({"bytes": item if isinstance(item, bytes) else encode_png(item), "path": None})
+        digests = [hashlib.sha256(image["bytes"]).hexdigest() for image in images]
     else:
-        encoded = [(Path(root) / name).read_bytes() for name in rows["path"]]
+        originals = Originals(root)
         images = [{"bytes": None, "path": name} for name in rows["path"]]
+        digests = [hashlib.sha256(originals.read(name)).hexdigest() for name in rows["path"]]
     if len(images) != len(rows):
         raise InputError(path, f"{len(rows)} pictures", len(images))
     columns = {
         **{name: rows[name] for name in ("image_id", "label", "shape", "texture")},
         "image": images,
         "mask": [None if mask is None else encode_png(mask) for mask in masks or [None] * len(rows)],
-        "sha256": [hashlib.sha256(data).hexdigest() for data in encoded],
+        "sha256": digests,
     }
     types = dict(SHARD_COLUMNS)
     if "l2" in rows:
         types |= NORM_COLUMNS
         columns |= {name: rows[name] for name in NORM_COLUMNS}
+    if floats:
+        types["float"], columns["float"] = pa.binary(), floats
     notes = {"root": None if root is None else str(root), "geometry": geometry if root is not None else None, "origin": origin}
     schema = pa.schema(list(types.items()), metadata={"robustlens": json.dumps(notes, sort_keys=True)})
     write_parquet(path, pa.table({name: pa.array(values, types[name]) for name, values in columns.items()}, schema=schema))
@@ -230,5 +291,7 @@ def read_shard(path: str | Path) -> Shard:
     if metadata is None:
         raise InputError(path, "schema metadata `robustlens`", "none")
     notes = json.loads(metadata)
-    rows = table.drop_columns(["image", "mask"]).to_pandas()
-    return Shard(Path(path), rows, notes["origin"], table["image"], table["mask"], notes["root"], notes["geometry"])
+    floats = table["float"] if "float" in table.column_names else None
+    rows = table.drop_columns(["image", "mask"] + ["float"] * (floats is not None)).to_pandas()
+    originals = Originals(notes["root"])
+    return Shard(Path(path), rows, notes["origin"], table["image"], table["mask"], originals, notes["geometry"], floats)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -21,28 +22,80 @@ def list_image_folder(root: str | Path, n_images: int, *, labels: str = "sorted"
     ``n_images``.
     """
     root = Path(root)
+    labelled = _by_class_folder(root, labels) if labels in ("sorted", "number") else _by_expression(root, labels)
+    return as_manifest(root, n_images, [(path, label, -1, -1, path) for path, label in labelled])
+
+
+def as_manifest(root: Path, n_images: int, rows: list[tuple[str, int, int, int, str]]) -> pd.DataFrame:
+    """The manifest of ``rows``. Raises InputError for another count than ``n_images``, and for two pictures of one id.
+
+    Ids that differ in case alone count as one: they are one file where file systems do not tell them apart.
+    """
+    if len(rows) != n_images:
+        raise InputError(root, f"{n_images} pictures", len(rows), "correct `n_images` or `root` of the source")
+    table = pd.DataFrame(rows, columns=["image_id", "label", "shape", "texture", "path"])
+    folded = table["image_id"].str.lower()
+    if folded.duplicated().any():
+        image_id = folded[folded.duplicated()].iloc[0]
+        first, second = table["path"][folded == image_id].iloc[:2]
+        raise InputError(root, f"one picture of the id {table['image_id'][folded == image_id].iloc[0]}", f"{first} and {second}")
+    return table
+
+
+def class_folders(root: Path, aside: Container[str] = ()) -> Iterator[tuple[str, list[str]]]:
+    """``(name, paths relative to root)`` of each class folder and its pictures, in order of name and path.
+
+    ``aside``: names of files in ``root`` that are not looked at. Raises InputError for a missing root, a file that is no picture or lies
+    in no class folder, and an empty class.
+    """
+    entries = sorted((entry for entry in os.scandir(_there(root)) if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    classes = [entry.name for entry in entries if entry.is_dir()]
+    strays = [entry.name for entry in entries if not entry.is_dir() and entry.name not in aside]
+    if strays or not classes:
+        raise InputError(root, "class folders and nothing else", f"the file {_readable(strays[0])}" if strays else "none")
+    for name in classes:
+        paths = [checked(root, path) for path in files_below(root, name)]
+        if not paths:
+            raise InputError(root / name, "at least one picture", "an empty class folder")
+        yield name, paths
+
+
+def files_below(root: Path, name: str = "") -> list[str]:
+    """Paths of the files below ``root / name``, relative to ``root``, sorted; no names that begin with a dot."""
+    _there(root / name)
+    found = []
+    for folder, folders, files in os.walk(root / name, followlinks=True):
+        folders[:] = [inner for inner in folders if not inner.startswith(".")]
+        prefix = Path(folder).relative_to(root).as_posix()
+        prefix = "" if prefix == "." else f"{prefix}/"
+        found += [prefix + file for file in files if not file.startswith(".")]
+    return sorted(found)
+
+
+def checked(root: Path, path: str) -> str:
+    """The path. Raises InputError if its name is not that of a picture, or cannot be written in a table."""
+    if _readable(path) != path:
+        raise InputError(root / _readable(path), "a name in UTF-8", "other bytes", "rename it")
+    if not path.lower().endswith(EXTENSIONS):
+        raise InputError(root / path, f"a picture ({', '.join(EXTENSIONS)})", "another file", "move it out of the source")
+    return path
+
+
+def _there(root: Path) -> Path:
     if not root.is_dir():
         raise InputError(root, "a folder of pictures", "no such folder", "check `root` of the source")
-    labelled = _by_class_folder(root, labels) if labels in ("sorted", "number") else _by_expression(root, labels)
-    if len(labelled) != n_images:
-        raise InputError(root, f"{n_images} pictures", len(labelled), "correct `n_images` or `root` of the source")
-    rows = [(path, label, -1, -1, path) for path, label in labelled]
-    return pd.DataFrame(rows, columns=["image_id", "label", "shape", "texture", "path"])
+    return root
+
+
+def _readable(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _by_class_folder(root: Path, labels: str) -> list[tuple[str, int]]:
-    entries = sorted((entry for entry in os.scandir(root) if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    classes = [entry.name for entry in entries if entry.is_dir()]
-    strays = [entry.name for entry in entries if not entry.is_dir()]
-    if strays or not classes:
-        raise InputError(root, "class folders and nothing else", f"the file {strays[0]}" if strays else "none")
     found = []
-    for rank, name in enumerate(classes):
+    for rank, (name, paths) in enumerate(class_folders(root)):
         label = rank if labels == "sorted" else _class_number(root / name)
-        paths = _files(root, name)
-        if not paths:
-            raise InputError(root / name, "at least one picture", "an empty class folder")
-        found += [(_checked(root, path), label) for path in paths]
+        found += [(path, label) for path in paths]
     return found
 
 
@@ -53,23 +106,8 @@ def _by_expression(root: Path, expression: str) -> list[tuple[str, int]]:
         raise InputError("labels", "sorted, number or a regular expression with one group", f"{expression} ({error})") from error
     if n_groups != 1:
         raise InputError("labels", "sorted, number or a regular expression with one group", f"{expression}, which has {n_groups}")
-    found = [(path, re.search(expression, path)) for path in _files(root, "")]
-    return [(_checked(root, path), _class_number(root / path, match[1])) for path, match in found if match]
-
-
-def _files(root: Path, name: str) -> list[str]:
-    """Paths of the files below ``root / name``, relative to ``root``, sorted."""
-    found = []
-    for folder, folders, files in os.walk(root / name, followlinks=True):
-        folders[:] = [inner for inner in folders if not inner.startswith(".")]
-        found += [Path(folder, file).relative_to(root).as_posix() for file in files if not file.startswith(".")]
-    return sorted(found)
-
-
-def _checked(root: Path, path: str) -> str:
-    if not path.lower().endswith(EXTENSIONS):
-        raise InputError(root / path, f"a picture ({', '.join(EXTENSIONS)})", "another file", "move it out of the source")
-    return path
+    found = [(path, re.search(expression, path)) for path in files_below(root)]
+    return [(checked(root, path), _class_number(root / path, match[1])) for path, match in found if match]
 
 
 def _class_number(path: Path, text: str | None = None) -> int:

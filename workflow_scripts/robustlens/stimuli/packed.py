@@ -1,0 +1,66 @@
+"""Pictures in Parquet files, in the convention of the Hugging Face hub: a column of encoded pictures beside one of labels."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from robustlens.errors import InputError
+from robustlens.stimuli.image_folder import as_manifest, files_below
+
+OPTIONAL = ("shape", "texture")  # columns of class indices that are taken over where all files have them
+
+
+def list_parquet(root: str | Path, n_images: int) -> pd.DataFrame:
+    """The manifest of a Parquet file, or of all ``*.parquet`` below a folder, in order of path and row; no picture is read.
+
+    ``image``: struct of ``bytes`` and ``path``, of which one may be null (a path is relative to the file's folder); ``label``: whole
+    numbers from 0; ``image_id``: text, if there is that column, else the ``path`` of the reference; ``shape``, ``texture``: class indices,
+    if there. ``path``: ``<file>#<row>``, ``#<row>`` where ``root`` is the file.
+    Raises InputError for another file, other columns, a row without label, two rows of one id, or another count than ``n_images``.
+    """
+    root = Path(root)
+    if root.is_dir():
+        files = [path for path in files_below(root) if path.lower().endswith(".parquet")]
+    else:
+        files = [""] if root.is_file() and root.suffix.lower() == ".parquet" else []
+    if not files:
+        raise InputError(root, "a Parquet file, or a folder that holds some", "none", "check `root` of the source")
+    rows = [row for file in files for row in _rows(root / file, file)]
+    return as_manifest(root, n_images, rows)
+
+
+def _rows(path: Path, name: str) -> list[tuple[str, int, int, int, str]]:
+    """The manifest rows of one file."""
+    try:
+        with pq.ParquetFile(path) as parquet:
+            schema = parquet.schema_arrow
+            _check_columns(path, schema)
+            wanted = [column for column in ("label", "image_id", *OPTIONAL) if column in schema.names]
+            table = parquet.read(columns=wanted).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0]) from error
+    paths = [f"{name}#{row}" for row in range(len(table["label"]))]
+    for reference, label in zip(paths, table["label"], strict=True):
+        if label is None or label < 0:
+            raise InputError(path, "a label from 0 in each row", f"{label} in {reference}")
+    ids = table.get("image_id", paths)
+    cues = [[-1 if index is None else index for index in table.get(column, [-1] * len(paths))] for column in OPTIONAL]
+    if None in ids:
+        raise InputError(path, "an image_id in each row", f"none in {paths[ids.index(None)]}")
+    return list(zip(ids, table["label"], *cues, paths, strict=True))
+
+
+def _check_columns(path: Path, schema: pa.Schema) -> None:
+    types = {field.name: field.type for field in schema}
+    image = types.get("image")
+    fields = {field.name for field in image} if image is not None and pa.types.is_struct(image) else set()
+    if not fields & {"bytes", "path"}:
+        got = "no such column" if image is None else str(image)
+        raise InputError(path, "a column image: struct<bytes: binary, path: string>", got)
+    for name in ("label", *OPTIONAL):
+        if name in types and not pa.types.is_integer(types[name]) or name not in (*types, *OPTIONAL):
+            raise InputError(path, f"a column {name} of whole numbers", types.get(name, "no such column"))
+    if "image_id" in types and not (pa.types.is_string(types["image_id"]) or pa.types.is_large_string(types["image_id"])):
+        raise InputError(path, "a column image_id of text", types["image_id"])

@@ -1,0 +1,34 @@
+"""The pictures that a user has, by the kind of their source in the config."""
+
+import pandas as pd
+
+from robustlens.errors import InputError
+from robustlens.stimuli.image_folder import list_image_folder
+from robustlens.stimuli.packed import list_parquet
+from robustlens.stimuli.published import list_cue_conflict, list_flat_imagenet, list_imagenet, list_imagenet_c, list_sixteen_classes
+
+KINDS = ("cue-conflict", "image-folder", "imagenet", "imagenet-c", "parquet", "sixteen-classes")
+
+
+def list_source(spec: dict) -> pd.DataFrame:
+    """The manifest of a source that is read in place: ``image_id, label, shape, texture, path``; paths are relative to ``root``.
+
+    ``spec``: its entry in the config. Raises InputError for an unknown kind, and all that the reader of the kind refuses.
+    """
+    root, n_images = spec.get("root"), spec.get("n_images")
+    match spec["kind"]:
+        case "image-folder":
+            return list_image_folder(root, n_images, labels=spec.get("labels", "sorted"))
+        case "imagenet" if "devkit" in spec:
+            return list_flat_imagenet(root, n_images, devkit=spec["devkit"])
+        case "imagenet":
+            return list_imagenet(root, n_images, classes=spec.get("classes"))
+        case "imagenet-c":
+            return list_imagenet_c(root, n_images, corruption=spec["corruption"], severity=spec["severity"])
+        case "cue-conflict":
+            return list_cue_conflict(root, n_images)
+        case "sixteen-classes":
+            return list_sixteen_classes(root, n_images)
+        case "parquet":
+            return list_parquet(root, n_images)
+    raise InputError("kind", " or ".join((", ".join(KINDS[:-1]), KINDS[-1])), spec["kind"])
