@@ -6,9 +6,8 @@ import zipfile
 
 import pytest
 
-from robustlens.checksum import file_sha256
 from robustlens.errors import InputError
-from robustlens.packages import unpack
+from robustlens.packages import check_digest, unpack
 
 
 def tar_of(path, name):
@@ -21,14 +20,14 @@ def tar_of(path, name):
 
 def test_a_source_archive(tmp_path):
     archive = tar_of(tmp_path / "a.tar.gz", "a-1.0/data.txt")
-    unpack(archive, file_sha256(archive), tmp_path / "out")
+    unpack(archive, tmp_path / "out")
     assert (tmp_path / "out/a-1.0/data.txt").read_text() == "abc"
 
 
 def test_a_tar_that_climbs_out_is_refused(tmp_path):
     archive = tar_of(tmp_path / "a.tar.gz", "../outside.txt")
-    with pytest.raises(tarfile.FilterError):
-        unpack(archive, file_sha256(archive), tmp_path / "out")
+    with pytest.raises(InputError, match=r"^a.tar.gz: expected an archive that unpacks inside its folder, got .*outside"):
+        unpack(archive, tmp_path / "out")
     assert not (tmp_path / "outside.txt").exists()
 
 
@@ -36,13 +35,59 @@ def test_a_zip_that_climbs_out_stays_inside(tmp_path):
     archive = tmp_path / "a.whl"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("../outside.txt", "abc")
-    unpack(archive, file_sha256(archive), tmp_path / "out")
+    unpack(archive, tmp_path / "out")
     assert not (tmp_path / "outside.txt").exists()
     assert (tmp_path / "out/outside.txt").read_text() == "abc"
+
+
+def test_a_tar_whose_link_leads_out_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        entry = tarfile.TarInfo("link")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "../.."
+        file.addfile(entry)
+    with pytest.raises(InputError, match="outside"):
+        unpack(tmp_path / "a.tar", tmp_path / "out")
+
+
+def test_links_within_a_tar_work_although_no_list_of_members_is_kept(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        for name in ("one", "two"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 3
+            file.addfile(entry, io.BytesIO(b"abc"))
+        entry = tarfile.TarInfo("three")
+        entry.type, entry.linkname = tarfile.LNKTYPE, "one"
+        file.addfile(entry)
+    unpack(tmp_path / "a.tar", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "three", "two"]
+    assert (tmp_path / "out/three").read_text() == "abc"
+
+
+def test_an_archive_that_was_cut_short(tmp_path):
+    archive = tar_of(tmp_path / "a.tar.gz", "data.txt")
+    archive.write_bytes(archive.read_bytes()[:-20])
+    with pytest.raises(InputError, match="a.tar.gz: expected an archive that unpacks"):
+        unpack(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "expected"),
+    [
+        ("sha256", "ba7816bf"),
+        ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("md5", "900150983cd24fb0d6963f7d28e17f72"),
+    ],
+)
+def test_digests_of_abc_are_those_of_the_standards(algorithm, expected, tmp_path):
+    """FIPS 180-2, appendix B.1, and RFC 1321, A.5."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    check_digest(tmp_path / "abc", "abc", algorithm, expected)
+    with pytest.raises(InputError, match=f"^abc: expected {algorithm} 0{expected[1:]}, got {expected}"):
+        check_digest(tmp_path / "abc", "abc", algorithm, "0" + expected[1:])
 
 
 def test_another_kind_of_file(tmp_path):
     archive = tmp_path / "a.whl"
     archive.write_bytes(b"not an archive")
     with pytest.raises(InputError, match="a.whl: expected a wheel, zip or tar archive"):
-        unpack(archive, file_sha256(archive), tmp_path / "out")
+        unpack(archive, tmp_path / "out")
