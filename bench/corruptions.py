@@ -1,0 +1,161 @@
+"""What a corrupted image costs: CPU milliseconds an image on one core, here and by the package imagecorruptions, in one run.
+
+    python bench/corruptions.py [--images 20] [--severity 3 | --all] [--peer <folder>]
+
+Pictures of 224 px. The package (1.1.2) is fetched, or taken from the folder into which it was unpacked; for today's NumPy, SciPy and
+scikit-image four names in it are put right, and nothing else. Its glass blur is a Python loop, so it is timed on one image. Prints
+Markdown, the ratio of the summed times, and the mean, the geometric mean and the median of the ratios.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+import types
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+if __name__ == "__main__":  # before NumPy is imported
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.append(str(REPOSITORY / "workflow_scripts"))
+
+import numpy as np  # noqa: E402 (after the number of threads)
+
+PEER = ("imagecorruptions==1.1.2", "d0e4bf529ba6fbb27d8aba1bde7c5db43bf2b969b2c767c11419e939e3e365b8")
+SLOW = ("glass-blur",)  # of the package: timed on one image
+REPEATS = 3
+
+
+def load_peer(folder: Path) -> types.ModuleType:
+    """The package's module of corruptions, from ``folder`` or fetched into it; with names that later versions of others took away."""
+    import scipy.ndimage
+
+    from robustlens.packages import fetch_package
+
+    if not (folder / "imagecorruptions").is_dir():
+        fetch_package(*PEER, folder)
+    resources = types.ModuleType("pkg_resources")
+    resources.resource_filename = lambda module, name: str(Path(sys.modules[module].__file__).parent / name)
+    interpolation = types.ModuleType("scipy.ndimage.interpolation")
+    interpolation.map_coordinates = scipy.ndimage.map_coordinates
+    replaced = {"pkg_resources": resources, "scipy.ndimage.interpolation": interpolation}
+    before = {name: sys.modules.get(name) for name in replaced}
+    sys.modules.update(replaced)
+    sys.path.insert(0, str(folder))
+    try:
+        peer = import_module("imagecorruptions.corruptions")
+    finally:
+        sys.path.remove(str(folder))
+        for name, module in before.items():
+            sys.modules.pop(name)
+            if module is not None:
+                sys.modules[name] = module
+    smooth = peer.gaussian
+
+    def gaussian(image, sigma, multichannel=False, **others):
+        return smooth(image, sigma=sigma, channel_axis=-1 if multichannel else None, **others)
+
+    peer.gaussian = gaussian
+    peer.np = types.SimpleNamespace(**{**vars(np), "random": np.random, "float_": np.float64})
+    return peer
+
+
+def by_peer(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severity: int) -> np.ndarray:
+    """uint8 ``[height, width, 3]``: one image as the package's own ``corrupt`` does it."""
+    from PIL import Image
+
+    return np.uint8(getattr(peer, corruption.replace("-", "_"))(Image.fromarray(pixels), severity))
+
+
+def pictures(n_images: int) -> np.ndarray:
+    """uint8 ``[n_images, 224, 224, 3]``: parts of scikit-image's photograph of an astronaut."""
+    from skimage.data import astronaut
+
+    corners = np.random.default_rng(0).integers(0, 512 - 224, (n_images, 2))
+    return np.stack([astronaut()[top : top + 224, left : left + 224] for top, left in corners])
+
+
+def milliseconds(call, n_images: int) -> float:
+    """CPU milliseconds an image, the least of REPEATS."""
+    spent = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        call()
+        spent.append(time.process_time() - started)
+    return 1000 * min(spent) / n_images
+
+
+def compare(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severity: int) -> tuple[float, float]:
+    """Milliseconds an image: by the package, and here."""
+    import torch
+
+    from robustlens.stimuli.corruption import BLOCK, corrupt
+
+    image_ids = [f"image-{i}" for i in range(len(pixels))]
+    device = torch.device("cpu")
+
+    def ours() -> None:
+        for start in range(0, len(pixels), BLOCK):
+            part = slice(start, start + BLOCK)
+            corrupt(pixels[part], image_ids[part], corruption, severity, seed=0, device=device)
+
+    def theirs(few: np.ndarray) -> None:
+        for picture in few:
+            by_peer(peer, picture, corruption, severity)
+
+    ours(), theirs(pixels[:1])  # tables and imports
+    few = pixels[:1] if corruption in SLOW else pixels
+    return milliseconds(lambda: theirs(few), len(few)), milliseconds(ours, len(pixels))
+
+
+def main(n_images: int, severities: list[int], folder: Path) -> None:
+    import torch
+
+    from robustlens.corruptions.catalogue import COMMON
+
+    torch.set_num_threads(1)
+    peer, pixels, rows = load_peer(folder), pictures(n_images), []
+    peer.cv2.setNumThreads(1)
+    print("| corruption | severity | imagecorruptions (ms) | here (ms) | ratio |\n|---|---|---|---|---|")
+    for severity in severities:
+        for corruption in COMMON:
+            theirs, ours = compare(peer, pixels, corruption, severity)
+            rows.append((corruption, theirs, ours))
+            print(f"| {corruption} | {severity} | {theirs:.2f} | {ours:.2f} | {theirs / ours:.1f} |", flush=True)
+    for title, left_out in (("all", ()), ("without glass blur", ("glass-blur",))):
+        kept = np.array([row[1:] for row in rows if row[0] not in left_out])
+        ratios = kept[:, 0] / kept[:, 1]
+        print(
+            f"\n{title}: {kept[:, 0].sum():.1f} ms / {kept[:, 1].sum():.1f} ms = {kept[:, 0].sum() / kept[:, 1].sum():.1f}; ratios: "
+            f"mean {ratios.mean():.1f}, geometric mean {np.exp(np.log(ratios).mean()):.1f}, median {np.median(ratios):.1f}"
+        )
+    names = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "pillow", "torch")
+    print(f"\n{processor()}, one thread, Python {platform.python_version()}, " + ", ".join(f"{name} {installed(name)}" for name in names))
+
+
+def installed(name: str) -> str:
+    try:
+        return version(name)
+    except ImportError:
+        return "not installed as a package"
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    found = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return f"{found}, {os.cpu_count()} CPUs"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="What a corrupted image costs, beside imagecorruptions.")
+    parser.add_argument("--images", type=int, default=20, help="images a corruption (20)")
+    parser.add_argument("--severity", type=int, default=3, help="1 to 5 (3)")
+    parser.add_argument("--all", action="store_true", help="all five severities")
+    parser.add_argument("--peer", type=Path, help="folder into which imagecorruptions 1.1.2 was unpacked (default: fetch it)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        main(arguments.images, [1, 2, 3, 4, 5] if arguments.all else [arguments.severity], arguments.peer or Path(temporary))
