@@ -1,17 +1,21 @@
 """Make one shard of a stimulus from the same shard of its source."""
 
-from robustlens.images import read_shard, write_shard
-from robustlens.stimuli.make import make_stimulus, masks_after
+from robustlens.images import read_shard
+from robustlens.stimuli.made import write_made
+from robustlens.stimuli.make import make_stimulus
 
 
-def main(source_shard: str, stimulus_shard: str, *, stimulus: dict, seed: int) -> None:
-    """``stimulus``: its entry in the config; ``source`` and ``preserves`` are for the rules and the report."""
+def main(source_shard: str, textures: list[str], stimulus_shard: str, *, stimulus: dict, seed: int, device: str, batch_size: int) -> None:
+    """``stimulus``: its entry in the config; ``source`` and ``preserves`` are for the rules and the report.
+
+    ``textures``: all shards of the source, where each image is given the texture of another one.
+    """
     shard = read_shard(source_shard)
     kind = stimulus["kind"]
     parameters = {name: value for name, value in stimulus.items() if name not in ("kind", "source", "preserves")}
     origin = {"kind": kind, **parameters, "seed": seed, "made_from": shard.origin}
-    pixels = make_stimulus(kind, shard, seed, **parameters)
-    write_shard(stimulus_shard, shard.rows, pixels=pixels, masks=masks_after(kind, shard), origin=origin)
+    machine = {"device": device, "batch_size": batch_size}
+    write_made(stimulus_shard, shard.rows, make_stimulus(kind, shard, seed, textures=textures, **machine, **parameters), origin=origin)
 
 
 if __name__ == "__main__":

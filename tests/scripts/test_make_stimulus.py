@@ -3,7 +3,7 @@
 import pytest
 
 import index_images
-from make_stimulus import main
+import make_stimulus
 from robustlens.errors import InputError
 from robustlens.images import read_shard
 
@@ -16,6 +16,10 @@ STIMULI = [
     {"kind": "black-and-white", "threshold": "otsu"},
     {"kind": "contour", "width": 2.0},
 ]
+
+
+def main(source: str, path: str, **values) -> None:
+    make_stimulus.main(source, [], path, **values, device="cpu", batch_size=20)
 
 
 @pytest.mark.parametrize("stimulus", STIMULI, ids=lambda stimulus: stimulus["kind"])
@@ -43,9 +47,8 @@ def test_rows_masks_and_origin_of_the_source_stay(tmp_path, drawn):
 def test_pictures_of_the_users_own(tmp_path, folder, indexed):
     source, path = str(tmp_path / "source.parquet"), tmp_path / "stimulus.parquet"
     index_images.main(indexed, source, name="real", source=folder, shard=0, images_per_shard=3)
-    for kind in ("silhouette", "stylized"):
-        with pytest.raises(InputError, match=rf"{kind}: cat/a\.png"):
-            main(source, str(path), stimulus={"kind": kind}, seed=0)
+    with pytest.raises(InputError, match=r"silhouette: cat/a\.png"):
+        main(source, str(path), stimulus={"kind": "silhouette"}, seed=0)
     assert not path.exists()
     main(source, str(path), stimulus={"kind": "gaussian-blur", "sigma": 2}, seed=0)
     assert read_shard(path).pixels().shape == (3, 32, 32, 3)  # the geometry is applied before, and only once

@@ -11,11 +11,10 @@ from robustlens.stimuli.cues import list_scenes
 from robustlens.stimuli.embedded import render_scene
 from robustlens.stimuli.gaussian_blur import gaussian_blur
 from robustlens.stimuli.gaussian_noise import gaussian_noise
-from robustlens.stimuli.make import make_stimulus, masks_after
+from robustlens.stimuli.make import make_stimulus
 from robustlens.stimuli.pixels import ink_on_paper, to_uint8, to_unit
 from robustlens.stimuli.scrambled import scrambled
 from robustlens.stimuli.silhouette import silhouette
-from robustlens.stimuli.stylized import stylized
 
 EMBEDDED = {"kind": "embedded", "seed": 0}
 PARAMETERS = {
@@ -205,21 +204,6 @@ def test_contour_without_a_mask_finds_the_edges_of_the_picture():
     assert (contour(np.full((20, 20, 3), 90, np.uint8), None) == 255).all()
 
 
-# ------------------------------------------------------------------------------------------------------------------- stylized
-def test_stylized_keeps_mask_and_ground_bit_for_bit():
-    for i, row in enumerate(list_scenes("clean", 16, "both", 0).itertuples()):
-        scene = render_scene(row.image_id, row.shape, row.texture, 0)
-        made = stylized(row.image_id, row.shape, row.texture, EMBEDDED)
-        outside, inside = scene.mask == 0, scene.mask == 255
-        assert np.array_equal(made[outside], scene.pixels[outside]), i
-        assert (made[inside] != scene.pixels[inside]).mean() > 0.5
-
-
-def test_stylized_refuses_a_picture_that_was_not_drawn():
-    with pytest.raises(InputError, match="n01/x.png: expected a scene of an embedded source"):
-        stylized("n01/x.png", -1, -1, {"kind": "image-folder"})
-
-
 # ------------------------------------------------------------------------------------------------------------------- dispatch
 def write_scenes(path, rows, *, masks=True):
     scenes = [render_scene(row.image_id, row.shape, row.texture, 0) for row in rows.itertuples()]
@@ -232,21 +216,22 @@ def write_scenes(path, rows, *, masks=True):
 def test_every_kind_makes_one_picture_an_image_whatever_the_shard(kind, tmp_path):
     rows = list_scenes("clean", 6, "both", 0)
     whole = write_scenes(tmp_path / "all.parquet", rows)
-    made = list(make_stimulus(kind, whole, 0, **PARAMETERS[kind]))
+    made = [one.image for one in make_stimulus(kind, whole, 0, **PARAMETERS[kind])]
     assert len(made) == 6 and all(picture.dtype == np.uint8 and picture.shape == (48, 48, 3) for picture in made)
     assert any(not np.array_equal(picture, before) for picture, before in zip(made, whole.pixels(), strict=True))
     for start in (0, 2, 4):
         part = write_scenes(tmp_path / "part.parquet", rows.iloc[start : start + 2].reset_index(drop=True))
         for picture, expected in zip(make_stimulus(kind, part, 0, **PARAMETERS[kind]), made[start:], strict=False):
-            assert np.array_equal(picture, expected)
+            assert np.array_equal(picture.image, expected)
 
 
 def test_masks_stay_unless_the_object_moves(tmp_path):
     shard = write_scenes(tmp_path / "all.parquet", list_scenes("clean", 2, "both", 0))
-    assert np.array_equal(masks_after("gaussian-blur", shard)[1], shard.mask(1))
-    assert masks_after("scrambled", shard) == [None, None]
     bare = write_scenes(tmp_path / "bare.parquet", list_scenes("clean", 2, "both", 0), masks=False)
-    assert masks_after("silhouette", bare) == [None, None]
+    _, blurred = make_stimulus("gaussian-blur", shard, 0, sigma=1.0)
+    assert np.array_equal(blurred.mask, shard.mask(1))
+    for kind, source in (("scrambled", shard), ("gaussian-blur", bare)):
+        assert [one.mask for one in make_stimulus(kind, source, 0, **PARAMETERS[kind])] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +240,7 @@ def test_masks_stay_unless_the_object_moves(tmp_path):
         ("fog", {}, "stimulus kind: expected the name of a module .* got fog"),
         ("gaussian-blur", {}, "gaussian-blur: expected the parameter sigma, got none"),
         ("gaussian-blur", {"sigma": 1, "width": 2}, "gaussian-blur: expected parameters among sigma, got width"),
-        ("stylized", {"sigma": 1}, "expected parameters among none, got sigma"),
+        ("stylized", {"sigma": 1}, "expected parameters among .*, got sigma"),
     ],
 )
 def test_faulty_requests_are_refused_before_the_first_picture(kind, parameters, message, tmp_path):

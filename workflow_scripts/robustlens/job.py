@@ -75,10 +75,12 @@ def describe_allocation() -> str:
 
 
 def limit_torch_threads() -> None:
-    """Keep torch, where the script has imported it, on one thread: with their number the last bits of its results change.
+    """Keep torch, imported already or later, on one thread: with their number the last bits of its results change.
 
     What runs in parallel are shards.
     """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"  # where a script imports torch later, with what it runs
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 

@@ -1,9 +1,76 @@
 """Silhouettes: the object's mask, filled."""
 
+import logging
+from collections.abc import Iterator
+
 import numpy as np
 
 from robustlens.errors import InputError
+from robustlens.images import Shard
+from robustlens.stimuli.made import Made
 from robustlens.stimuli.pixels import ink_on_paper, to_unit
+
+log = logging.getLogger("robustlens")
+POLARITIES = ("black-on-white", "white-on-black")
+NEEDED = {"given": (), "folder": ("folder",), "segmenter": ("network", "weights"), "grabcut": ()}
+LEAST, MOST = 0.01, 0.95  # share of the picture that an object covers at least and at most, where its mask was found
+UNKNOWN = -1  # as a label
+
+
+def make_silhouette(
+    shard: Shard,
+    seed: int,
+    device: str,
+    batch_size: int,
+    *,
+    masks: str = "given",
+    folder: str | None = None,
+    network: str | None = None,
+    weights: str | None = None,
+    polarity: str = "black-on-white",
+    least: float | None = None,
+    most: float | None = None,
+) -> Iterator[Made]:
+    """The object of each picture black on white, or ``white-on-black``, one a row of the shard, in order; with the mask it was made from.
+
+    ``masks``: where the object is. ``given``: in the shard; ``folder``: in a folder of masks; ``segmenter``: where a ``network`` with the
+    file ``weights`` sees one; ``grabcut``: see :mod:`robustlens.stimuli.masks`. An image whose mask covers less than ``least`` or more
+    than ``most`` of it shows no silhouette: it stays, with the label -1 = unknown, and no accuracy counts it. Both are 0.01 and 0.95
+    unless given, and for ``given`` masks no limit. Raises InputError, before the first picture, for parameters that do not fit.
+    """
+    if masks not in NEEDED:
+        raise InputError("silhouette: masks", f"one of {', '.join(NEEDED)}", masks)
+    for name, value in (("folder", folder), ("network", network), ("weights", weights)):
+        if (value is not None) != (name in NEEDED[masks]):
+            raise InputError(f"silhouette: {name}", f"{'a value' if value is None else 'none'} for masks: {masks}", value or "none")
+    _check_polarity(polarity)
+    low, high = (0.0, 1.0) if masks == "given" else (LEAST, MOST)
+    low, high = low if least is None else least, high if most is None else most
+    if not 0 <= low < high <= 1:
+        raise InputError("silhouette: least, most", "shares of the picture, least below most", f"{low}, {high}")
+    found = _masks(shard, device, batch_size, masks, folder, network, weights)
+    return _made(shard, found, polarity, low, high)
+
+
+def _masks(shard: Shard, device: str, batch_size: int, masks: str, folder: str, network: str, weights: str) -> Iterator[np.ndarray | None]:
+    if masks == "given":
+        return (shard.mask(row) for row in range(len(shard)))
+    from robustlens.stimuli.masks import folder_masks, grabcut_masks, segmenter_masks
+
+    if masks == "folder":
+        return folder_masks(shard, folder)
+    return grabcut_masks(shard) if masks == "grabcut" else segmenter_masks(shard, device, batch_size, network, weights)
+
+
+def _made(shard: Shard, masks: Iterator[np.ndarray | None], polarity: str, low: float, high: float) -> Iterator[Made]:
+    n_blank = 0
+    for image_id, mask in zip(shard.rows["image_id"], masks, strict=True):
+        image = silhouette(mask, image_id, polarity=polarity)
+        blank = not low <= (mask > 127).mean() <= high
+        n_blank += blank
+        yield Made(image, mask, label=UNKNOWN if blank else None)
+    if (low, high) != (0, 1):
+        log.info("%d of %d images show no silhouette: it covers less than %g or more than %g of them", n_blank, len(shard), low, high)
 
 
 def silhouette(mask: np.ndarray | None, image_id: str, *, polarity: str = "black-on-white") -> np.ndarray:
@@ -12,8 +79,13 @@ def silhouette(mask: np.ndarray | None, image_id: str, *, polarity: str = "black
     ``mask``: uint8 ``[height, width]``, 255 = object. Raises InputError for an image without one.
     """
     if mask is None:
-        raise InputError(f"silhouette: {image_id}", "a mask of the object", "none", "leave silhouettes out for this source")
-    if polarity not in ("black-on-white", "white-on-black"):
-        raise InputError("silhouette: polarity", "black-on-white or white-on-black", polarity)
+        mend = "choose masks: folder, segmenter or grabcut, or leave silhouettes out for this source"
+        raise InputError(f"silhouette: {image_id}", "a mask of the object", "none", mend)
+    _check_polarity(polarity)
     covered = to_unit(mask)
     return ink_on_paper(covered if polarity == "black-on-white" else 1 - covered)
+
+
+def _check_polarity(polarity: str) -> None:
+    if polarity not in POLARITIES:
+        raise InputError("silhouette: polarity", " or ".join(POLARITIES), polarity)

@@ -4,14 +4,25 @@ import numpy as np
 
 from robustlens.errors import InputError
 from robustlens.stimuli.embedded import render_scene
+from robustlens.stimuli.paintings import choose_painting, draw_painting, list_paintings, read_painting
 
 
-def stylized(image_id: str, shape: int, texture: int, origin: dict) -> np.ndarray:
-    """uint8 ``[height, width, 3]``: the scene of ``image_id`` drawn again with an unrelated texture, all else bit for bit.
+def stylized(
+    pixels: np.ndarray, image_id: str, shape: int, texture: int, seed: int, origin: dict, *, paintings: str | None = None
+) -> np.ndarray:
+    """uint8 ``[height, width, 3]``: the picture in the texture of a painting, which needs no trained weights.
 
-    ``origin``: of the shard, says that the scene was drawn and with which seed. Raises InputError for any other picture.
+    A scene that this workflow drew (``origin``: of the shard, says so, and with which seed) is drawn again with an unrelated texture,
+    all else bit for bit. Any other picture is put together from patches of a painting (:mod:`robustlens.stimuli.patches`): one of the
+    folder ``paintings``, or else one that is drawn for it. Raises InputError for ``paintings`` of a drawn scene.
     """
-    if origin.get("kind") != "embedded":
-        mend = "leave stylized out for this source, or give it as a source of its own"
-        raise InputError(f"stylized: {image_id}", "a scene of an embedded source, for now", f"kind {origin.get('kind')}", mend)
-    return render_scene(image_id, shape, texture, origin["seed"], texture_kind="unrelated").pixels
+    if origin.get("kind") == "embedded":
+        if paintings is not None:
+            raise InputError("stylized: paintings", "none for an embedded source, whose scenes are drawn again", paintings)
+        return render_scene(image_id, shape, texture, origin["seed"], texture_kind="unrelated").pixels
+    from robustlens.stimuli.patches import transfer_texture
+
+    height, width = pixels.shape[:2]
+    if paintings is None:
+        return transfer_texture(pixels, draw_painting(image_id, seed, height, width))
+    return transfer_texture(pixels, read_painting(choose_painting(list_paintings(paintings), image_id, seed), height, width))

@@ -1,0 +1,206 @@
+"""Masks of the object in a photograph: from a folder, from a segmentation network, by GrabCut."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torchvision.models import segmentation
+
+from robustlens.errors import InputError
+from robustlens.images import read_shard, write_shard
+from robustlens.stimuli import masks as masks_module
+from robustlens.stimuli.make import make_stimulus
+from robustlens.stimuli.masks import folder_masks, grabcut, grabcut_masks, load_segmenter, segmenter_masks
+
+NETWORK = "lraspp_mobilenet_v3_large"
+
+
+def rows_of(names):
+    facts = {"label": range(len(names)), "shape": -1, "texture": -1}
+    return pd.DataFrame({"image_id": names, **facts, "path": names})
+
+
+def stored(path, pictures, *, masks=None):
+    names = [f"cat/{index}.png" for index in range(len(pictures))]
+    write_shard(path, rows_of(names), pixels=iter(pictures), masks=masks, origin={"kind": "image-folder"})
+    return read_shard(path)
+
+
+def disc(side=64, radius=16, centre=(32, 30)):
+    """bool ``[side, side]``."""
+    y, x = np.mgrid[:side, :side]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+def save_mask(path, mask, size=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(mask.astype(np.uint8) * 255)
+    (picture if size is None else picture.resize(size, Image.Resampling.NEAREST)).save(path)
+
+
+# --------------------------------------------------------------------------------------------------------------------- a folder
+@pytest.mark.parametrize("name", ["cat/0.png.png", "cat/0.png", "cat/0.jpg", "cat/0.JPEG"])
+def test_a_mask_by_the_id_or_the_path_without_ending(name, tmp_path):
+    shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)])
+    save_mask(tmp_path / "masks" / name, disc())
+    (mask,) = folder_masks(shard, str(tmp_path / "masks"))
+    assert mask.dtype == np.uint8 and np.array_equal(mask, disc() * np.uint8(255))
+
+
+def test_a_missing_mask_is_named_before_the_first_picture(tmp_path):
+    shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)] * 2)
+    save_mask(tmp_path / "masks/cat/0.png", disc())
+    with pytest.raises(InputError, match=r"^silhouette: cat/1.png: expected a mask .*masks/cat/1\.png, got none; add it"):
+        make_stimulus("silhouette", shard, 0, masks="folder", folder=str(tmp_path / "masks"))
+    with pytest.raises(InputError, match="expected a folder of masks, got no such folder"):
+        make_stimulus("silhouette", shard, 0, masks="folder", folder=str(tmp_path / "none"))
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A shard of one picture of 60 x 90 px (height x width) that is used as the central 40 x 40 px of 40 x 60."""
+    (tmp_path / "root").mkdir()
+    Image.fromarray(np.zeros((60, 90, 3), np.uint8)).save(tmp_path / "root/x.png")
+    geometry = {"resize": 40, "crop": 40}
+    write_shard(tmp_path / "x.parquet", rows_of(["x.png"]), root=tmp_path / "root", geometry=geometry, origin={"kind": "image-folder"})
+    return read_shard(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("enlarged", [1, 2, 5.7])
+def test_a_mask_gets_the_geometry_of_its_picture(enlarged, photographs, tmp_path):
+    mask = np.zeros((60, 90), bool)
+    mask[15:45, 30:60] = True  # resized: rows 10 to 30, columns 20 to 40; of the crop, which begins at column 10: columns 10 to 30
+    save_mask(tmp_path / "masks/x.png", mask, (round(90 * enlarged), round(60 * enlarged)))
+    (found,) = folder_masks(photographs, str(tmp_path / "masks"))
+    expected = np.zeros((40, 40), np.uint8)
+    expected[10:30, 10:30] = 255
+    assert np.array_equal(found, expected)
+
+
+def test_a_mask_of_the_picture_as_it_is_used_is_taken_as_it_is(photographs, tmp_path):
+    mask = disc(40, 9, (20, 12))
+    save_mask(tmp_path / "masks/x.png", mask)
+    assert np.array_equal(*folder_masks(photographs, str(tmp_path / "masks")), mask * np.uint8(255))
+
+
+def test_a_mask_of_another_picture_is_refused(photographs, tmp_path):
+    save_mask(tmp_path / "masks/x.png", disc())
+    with pytest.raises(InputError, match=r"x.png: expected the proportions of its picture, 90 x 60 px, got 64 x 64 px"):
+        list(folder_masks(photographs, str(tmp_path / "masks")))
+    bare = stored(tmp_path / "a.parquet", [np.zeros((32, 32, 3), np.uint8)])
+    save_mask(tmp_path / "other/cat/0.png", disc())
+    with pytest.raises(InputError, match=r"0.png: expected a mask of 32 x 32 px, got 64 x 64 px"):
+        list(folder_masks(bare, str(tmp_path / "other")))
+    (tmp_path / "other/cat/0.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"0.png: expected a readable mask"):
+        list(folder_masks(bare, str(tmp_path / "other")))
+
+
+# -------------------------------------------------------------------------------------------------------------------- a network
+@pytest.fixture(scope="module")
+def random_state():
+    """The state of a segmentation network of 5 classes with random weights, and of an auxiliary head that is not used."""
+    torch.manual_seed(0)
+    state = segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5).state_dict()
+    for part in ("low", "high"):  # else they alone decide
+        state[f"classifier.{part}_classifier.bias"].zero_()
+    return state | {"aux_classifier.0.weight": torch.zeros(3)}
+
+
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_random_weights_run_and_no_neighbour_changes_a_mask(ending, random_state, tmp_path, monkeypatch):
+    monkeypatch.setattr(masks_module, "SIDE", 96)  # time
+    path = str(tmp_path / f"weights{ending}")
+    save_file(random_state, path) if ending == ".safetensors" else torch.save(random_state, path)
+    pictures = list(np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8))
+    whole = list(segmenter_masks(stored(tmp_path / "a.parquet", pictures), "cpu", 200, NETWORK, path))
+    assert len(whole) == 5 and all(mask.shape == (64, 64) and mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255} for mask in whole)
+    assert 0 < np.mean(whole) < 255  # both object and ground
+    alone = [next(segmenter_masks(stored(tmp_path / "b.parquet", [picture]), "cpu", 1, NETWORK, path)) for picture in pictures]
+    assert np.array_equal(whole, alone)
+
+
+def test_the_foreground_is_what_is_not_class_0_on_normalised_pictures_of_the_networks_size(tmp_path, monkeypatch):
+    """A network that scores the sum of the normalised channels against nought: object where red is above ImageNet's mean."""
+
+    class Sum(torch.nn.Module):
+        def forward(self, images):
+            assert images.shape == (1, 3, 520, 780)
+            bright = images[:, :1]
+            return {"out": torch.cat([torch.zeros_like(bright), bright], dim=1)}
+
+    monkeypatch.setattr(masks_module, "load_segmenter", lambda network, weights: Sum())
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:, :30, 0], picture[:, 30:, 0] = 123, 124  # 0.4824 and 0.4863 about the mean of red, 0.485
+    (mask,) = segmenter_masks(stored(tmp_path / "a.parquet", [picture]), "cpu", 1, NETWORK, "")
+    assert (mask[:, :29] == 0).all() and (mask[:, 31:] == 255).all()
+
+
+def test_weights_that_are_not_the_networks_are_named(random_state, tmp_path):
+    path = str(tmp_path / "weights.pth")
+
+    def save(state):
+        torch.save(state, path)
+
+    save({f"module.{name}": tensor for name, tensor in random_state.items()})
+    assert load_segmenter(NETWORK, path).classifier.low_classifier.weight.shape[0] == 5
+    with pytest.raises(InputError, match="weights.pth: expected the .* tensors of fcn_resnet50, got no backbone.conv1.weight"):
+        load_segmenter("fcn_resnet50", path)
+    with pytest.raises(InputError, match="silhouette: network: expected one of deeplabv3_resnet50, .*, got deeplabv2"):
+        load_segmenter("deeplabv2", path)
+    name = "backbone.0.0.weight"
+    save({key: tensor for key, tensor in random_state.items() if key != name})
+    with pytest.raises(InputError, match=f"expected the .* tensors of {NETWORK}, got no {name}"):
+        load_segmenter(NETWORK, path)
+    save(random_state | {name: torch.zeros(1, 2)})
+    with pytest.raises(InputError, match=rf"expected {name} of \(16, 3, 3, 3\) as in {NETWORK}, got \(1, 2\)"):
+        load_segmenter(NETWORK, path)
+    save(random_state | {"other.weight": torch.zeros(1)})
+    with pytest.raises(InputError, match="got also other.weight"):
+        load_segmenter(NETWORK, path)
+    save(random_state | {name: torch.full((16, 3, 3, 3), torch.nan)})
+    with pytest.raises(InputError, match=f"got NaN or inf in {name}"):
+        load_segmenter(NETWORK, path)
+    with pytest.raises(InputError, match="none.pth: expected a checkpoint file, got no such file"):
+        load_segmenter(NETWORK, str(tmp_path / "none.pth"))
+
+
+@pytest.mark.parametrize("network", ["deeplabv3_resnet50", "fcn_resnet50"])
+def test_networks_with_another_last_layer(network, tmp_path):
+    """Their number of classes is that of the weights, and their auxiliary head is left out."""
+    net = getattr(segmentation, network)(weights=None, weights_backbone=None, num_classes=3, aux_loss=True)
+    torch.save(net.state_dict(), tmp_path / "weights.pth")
+    assert load_segmenter(network, str(tmp_path / "weights.pth")).classifier[-1].weight.shape[0] == 3
+
+
+# ---------------------------------------------------------------------------------------------------------------------- GrabCut
+@pytest.mark.parametrize("noise", [0, 10])
+def test_grabcut_finds_a_disc_on_a_plain_ground(noise):
+    object_ = disc()
+    picture = np.where(object_[..., None], (200, 40, 40), (40, 90, 160)) + np.random.default_rng(0).normal(0, noise or 1e-9, (64, 64, 3))
+    mask = grabcut(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
+    assert mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
+    found = mask == 255
+    assert (found & object_).sum() / (found | object_).sum() > 0.9
+
+
+def test_grabcut_says_the_same_again_whatever_was_cut_before(tmp_path):
+    rough = np.random.default_rng(1).integers(-40, 40, (3, 48, 48, 3))
+    pictures = list(np.clip(rough + np.where(disc(48, 14, (22, 25))[..., None], 150, 90), 0, 255).astype(np.uint8))
+    whole = list(grabcut_masks(stored(tmp_path / "a.parquet", pictures)))
+    assert np.array_equal(whole[2], grabcut(pictures[2])) and np.array_equal(whole[0], grabcut(pictures[0]))
+    assert 0 < np.mean(whole) < 255
+
+
+@pytest.mark.parametrize("shape", [(40, 40, 3), (3, 3, 3), (2, 50, 3)])
+def test_grabcut_of_what_has_no_object_in_it(shape):
+    assert not grabcut(np.full(shape, 90, np.uint8)).any()
+
+
+def test_the_outer_tenth_is_ground():
+    picture = np.zeros((50, 50, 3), np.uint8)
+    picture[:, 20:30] = 255
+    mask = grabcut(picture)
+    assert not mask[:5].any() and not mask[-5:].any() and not mask[:, :5].any() and not mask[:, -5:].any()
