@@ -5,10 +5,23 @@ from robustlens.models.registry import load_model
 from robustlens.neurons.ablation import ablate_units
 
 
-def main(weights: str, card: str, shard: str, scores: str, *, layers: list[str], n_images: int, device: str, batch_size: int):
-    """``n_images``: how many images of the shard, in order, are decided again."""
+def main(
+    weights: str,
+    card: str,
+    shard: str,
+    scores: str,
+    *,
+    layers: list[str],
+    n_images: int,
+    classes: str | None,
+    sixteen_by: str,
+    device: str,
+    batch_size: int,
+):
+    """``n_images``: how many images of the shard, in order, are decided again; ``classes``, ``sixteen_by``: among which classes."""
     model = load_model(weights, card, device, layers)
-    write_parquet(scores, ablate_units(model, read_shard(shard), batch_size=batch_size, n_images=n_images))
+    asked = {"n_images": n_images, "classes": classes, "sixteen_by": sixteen_by}
+    write_parquet(scores, ablate_units(model, read_shard(shard), batch_size=batch_size, **asked))
 
 
 if __name__ == "__main__":

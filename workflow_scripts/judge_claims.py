@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import judge
+from robustlens.report.claims import judge, stimuli_asked
 from robustlens.report.evidence import Evidence
 from robustlens.report.tables import write_csv
 from robustlens.report.units import read_sets, read_tables
@@ -24,7 +24,7 @@ def main(
     """One Parquet file a model, a model and concept set, or (``concepts``) a concept set."""
     evidence = Evidence(
         study,
-        read_predictions(predictions),
+        read_predictions(predictions, stimuli_asked(study)),
         read_tables(filters),
         read_tables(smoothness),
         read_sets(units),

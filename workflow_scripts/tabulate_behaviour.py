@@ -1,17 +1,71 @@
-"""Tables of accuracy by stimulus and of shape against texture, from all models' predictions."""
+"""Tables of accuracy by stimulus, of shape against texture and of corruption errors, from all models' predictions."""
 
 from pathlib import Path
 
-from robustlens.report.behaviour import accuracy, accuracy_both_correct, read_predictions, shape_bias
+import pandas as pd
+
+from robustlens.images import read_manifest, write_manifest
+from robustlens.report.behaviour import BOTH_CORRECT, accuracy, accuracy_both_correct, read_predictions, shape_bias, top5
+from robustlens.report.corruptions import corruption_errors, corruption_scores, image_errors
+from robustlens.report.selection import SELECTION, compare, select
 from robustlens.report.tables import write_csv
 
 
-def main(predictions: list[str], accuracy_csv: str, both_correct_csv: str, shape_bias_csv: str, *, pairs: dict, conflict: str | None):
-    """``predictions``: one Parquet file a model; ``conflict``: the cue-conflict stimulus, None where there is none."""
-    table = read_predictions(predictions)
-    write_csv(Path(accuracy_csv), accuracy(table))
-    write_csv(Path(both_correct_csv), accuracy_both_correct(table, pairs))
-    write_csv(Path(shape_bias_csv), shape_bias(table, conflict))
+def main(
+    predictions: list[str],
+    manifest: list[str],
+    selected: list[str],
+    accuracy_csv: str,
+    top5_csv: str,
+    both_correct_csv: str,
+    shape_bias_csv: str,
+    selection_csv: str,
+    corruption_errors_csv: str,
+    mce_csv: str,
+    *,
+    pairs: dict,
+    conflict: str | None,
+    corruptions: dict,
+    baseline: str | None,
+    resamples: int,
+):
+    """``predictions``: one Parquet file a model, of which two at most are in memory; ``manifest``: that of ``clean``, if it was predicted;
+    ``selected``: then one manifest a pair, of the clean images that both its networks label correctly.
+
+    ``conflict``: the cue-conflict stimulus; ``corruptions``: image set -> ``corruption``, ``severity``; ``baseline``: the model that
+    corruption errors are relative to. None, or empty, where there is none.
+    """
+    paths, accuracies, fives, biases, errors = {}, [], [], [], {}
+    for path in predictions:
+        table = read_predictions([path])
+        model = table["model"].iloc[0]
+        paths[model] = path
+        accuracies.append(accuracy(table))
+        fives.append(top5(table))
+        biases.append(shape_bias(table, conflict))
+        errors[model] = image_errors(table, corruptions)
+    write_csv(Path(accuracy_csv), pd.concat(accuracies, ignore_index=True))
+    write_csv(Path(top5_csv), pd.concat(fives, ignore_index=True))
+    write_csv(Path(shape_bias_csv), pd.concat(biases, ignore_index=True))
+    write_csv(Path(corruption_errors_csv), corruption_errors(pd.concat(accuracies, ignore_index=True), corruptions))
+    write_csv(Path(mce_csv), corruption_scores(errors, corruptions, baseline=baseline, count=resamples))
+    rows = [accuracy_both_correct(read_predictions(_of_pair(paths, pair)), {name: pair}) for name, pair in pairs.items()]
+    write_csv(Path(both_correct_csv), _stacked(rows, BOTH_CORRECT))
+    rows = []
+    for (name, pair), path in zip(pairs.items(), selected, strict=bool(manifest)):
+        images = read_manifest(manifest[0])
+        found = select(read_predictions(_of_pair(paths, pair), ["clean"]), images, pair)
+        rows.append(compare(name, images, found, pair.get("published")))
+        write_manifest(path, found)
+    write_csv(Path(selection_csv), _stacked(rows, SELECTION))
+
+
+def _of_pair(paths: dict[str, str], pair: dict) -> list[str]:
+    return [path for model, path in paths.items() if model in (pair["standard"], pair["robust"])]
+
+
+def _stacked(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,14 @@ def scores(tmp_path):
         paths = []
         for number, shard in enumerate(cut_shards(tmp_path / f"images-{size}", pictures(len(rows)), rows, size)):
             paths.append(str(tmp_path / f"scores-{size}-{number}.parquet"))
-            values = {"layers": list(layers), "n_images": len(shard), "device": "cpu", "batch_size": 7}
+            values = {
+                "layers": list(layers),
+                "n_images": len(shard),
+                "device": "cpu",
+                "batch_size": 7,
+                "classes": None,
+                "sixteen_by": "mean",
+            }
             ablate_units.main(weights, card, str(shard.path), paths[-1], **values)
         return paths
 

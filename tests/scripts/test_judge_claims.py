@@ -28,7 +28,8 @@ def test_claims_from_files(tmp_path):
     assert table.columns.tolist() == COLUMNS and table["claim"].nunique() == 12
     assert "not measured" not in set(table["verdict"])
     assert run(tmp_path, files, predictions[::-1], tiny.STUDY) == text
-    read = read_predictions(predictions)[list(tiny.predictions_table())]
+    names = dict.fromkeys(("model", "stimulus", "image_id"), str)
+    read = read_predictions(predictions).astype(names)[list(tiny.predictions_table())]
     pd.testing.assert_frame_equal(read, tiny.predictions_table(), check_dtype=False)
 
 

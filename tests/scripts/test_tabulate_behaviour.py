@@ -1,12 +1,26 @@
-"""tabulate_behaviour: three tables from the predictions of all models."""
+"""tabulate_behaviour: seven tables from the predictions of all models."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import tiny
+from robustlens.errors import InputError
+from robustlens.images import read_manifest, write_manifest
+from robustlens.report.behaviour import accuracy, accuracy_both_correct, read_predictions, shape_bias, top5
+from robustlens.report.corruptions import CORRUPTION_ERRORS, MCE
+from robustlens.report.selection import SELECTION
 from tabulate_behaviour import main
 
-FILES = ("accuracy.csv", "accuracy_both_correct.csv", "shape_bias.csv")
+FILES = ("accuracy.csv", "top5.csv", "accuracy_both_correct.csv", "shape_bias.csv", "both_correct.csv", "corruption_errors.csv", "mce.csv")
+STUDY = {
+    "pairs": tiny.STUDY["pairs"],
+    "conflict": "conflict",
+    "corruptions": {"blur": {"corruption": "defocus-blur", "severity": 2}, "noise": {"corruption": "gaussian-noise", "severity": 1}},
+    "baseline": "s",
+    "resamples": 100,
+}
+NOTHING = {"pairs": {}, "conflict": None, "corruptions": {}, "baseline": None, "resamples": 100}
 
 
 @pytest.fixture
@@ -14,11 +28,25 @@ def predictions(tmp_path):
     return tiny.write_predictions(tmp_path)
 
 
-def test_three_tables(tmp_path, predictions):
-    main(predictions, *(str(tmp_path / name) for name in FILES), pairs=tiny.STUDY["pairs"], conflict="conflict")
-    accuracy, both, bias = (pd.read_csv(tmp_path / name) for name in FILES)
-    of_s = accuracy[accuracy["model"] == "s"].set_index("stimulus")["top1"]
+@pytest.fixture
+def manifest(tmp_path):
+    """The 100 clean images, in another order."""
+    ids = [f"image-{number}" for number in range(100)][::-1]
+    write_manifest(tmp_path / "clean.parquet", pd.DataFrame({"image_id": ids, "label": 0, "shape": 0, "texture": 0, "path": ""}))
+    return [str(tmp_path / "clean.parquet")]
+
+
+def run(folder, predictions, study=STUDY, manifest=()) -> list[pd.DataFrame]:
+    selected = [str(folder / pair / "selected.parquet") for pair in study["pairs"] if manifest]
+    main(predictions, list(manifest), selected, *(str(folder / name) for name in FILES), **study)
+    return [pd.read_csv(folder / name) for name in FILES]
+
+
+def test_tables_of_decisions(tmp_path, predictions):
+    accuracies, five, both, bias, *_ = run(tmp_path, predictions)
+    of_s = accuracies[accuracies["model"] == "s"].set_index("stimulus")["top1"]
     assert of_s.to_dict() == {**{name: n / 100 for name, n in tiny.RIGHT["s"].items()}, "conflict": 0.2}
+    assert (five["top5"] == 1).all()  # of three classes
     rows = both[both["stimulus"] == "silhouette"]
     assert rows[["pair", "model", "n_images", "top1"]].to_numpy().tolist() == [["net", "s", 90, 0.333333], ["net", "r", 90, 0.944444]]
     assert bias[["model", "n_images", "n_decided", "shape_bias"]].to_numpy().tolist() == [
@@ -27,18 +55,65 @@ def test_three_tables(tmp_path, predictions):
     ]
 
 
+def test_one_model_at_a_time_gives_the_tables_of_all_at_once(tmp_path, predictions):
+    found, whole = run(tmp_path, predictions), read_predictions(predictions)
+    expected = accuracy(whole), top5(whole), accuracy_both_correct(whole, STUDY["pairs"]), shape_bias(whole, "conflict")
+    for table, other in zip(found, expected, strict=False):
+        pd.testing.assert_frame_equal(table, other, check_dtype=False, rtol=1e-5)
+
+
+def test_tables_of_corruptions(tmp_path, predictions):
+    """S errs on 4 noisy and 5 blurred images of 100, R on 20 and 15; two sets are not ImageNet-C."""
+    errors, scores = run(tmp_path, predictions)[5:]
+    assert errors.columns.tolist() == CORRUPTION_ERRORS and scores.columns.tolist() == MCE
+    assert errors[["model", "corruption", "severity", "n_images", "error"]].to_numpy().tolist() == [
+        ["s", "gaussian-noise", 1, 100, 0.04],
+        ["s", "defocus-blur", 2, 100, 0.05],
+        ["r", "gaussian-noise", 1, 100, 0.2],
+        ["r", "defocus-blur", 2, 100, 0.15],
+    ]
+    means = scores[scores["statistic"] == "mean-error"]
+    assert means[["model", "n_images", "n_corruptions", "value"]].to_numpy().tolist() == [["s", 100, 2, 0.045], ["r", 100, 2, 0.175]]
+    others = scores[scores["statistic"] != "mean-error"]
+    assert others["statistic"].unique().tolist() == ["mce", "mce-baseline", "relative-mce-baseline"] and others["value"].isna().all()
+
+
+def test_images_that_both_label_correctly(tmp_path, predictions, manifest):
+    """S is right on the first 98, R on the first 90."""
+    counts = run(tmp_path, predictions, manifest=manifest)[4]
+    rows = read_manifest(tmp_path / "net/selected.parquet")
+    pd.testing.assert_frame_equal(rows, read_manifest(manifest[0])[10:].reset_index(drop=True))
+    assert counts[["pair", "class", "n_images"]].to_numpy().tolist() == [["net", "all", 90]]
+    run(tmp_path, predictions[::-1], manifest=manifest)
+    pd.testing.assert_frame_equal(read_manifest(tmp_path / "net/selected.parquet"), rows)
+
+
+def test_a_published_list_is_compared(tmp_path, predictions, manifest):
+    path = tmp_path / "list.npy"
+    np.save(path, np.array([f"image-{number}.JPEG" for number in range(80, 95)]))
+    study = {**STUDY, "pairs": {"net": {**STUDY["pairs"]["net"], "published": str(path)}}}
+    table = run(tmp_path, predictions, study, manifest)[4]
+    assert table.columns.tolist() == SELECTION
+    assert table.iloc[0].tolist() == ["net", "all", 90, 15, 10, 80, 5] and len(table) == 17
+    (tmp_path / "net/selected.parquet").unlink()
+    path.write_text("image-1.JPEG")
+    with pytest.raises(InputError, match="list.npy: expected a NumPy file of picture names"):
+        run(tmp_path, predictions, study, manifest)
+    assert not (tmp_path / "net/selected.parquet").exists()
+
+
 def test_the_order_of_the_models_is_kept_and_nothing_else_moves(tmp_path, predictions):
     for name, paths in (("a", predictions), ("b", predictions[::-1])):
-        main(paths, *(str(tmp_path / name / file) for file in FILES), pairs=tiny.STUDY["pairs"], conflict="conflict")
+        run(tmp_path / name, paths)
     for file in FILES:
         one, other = (pd.read_csv(tmp_path / name / file) for name in "ab")
-        assert one["model"].iloc[0] == "s" and other["model"].iloc[0] == "r"
+        assert file == "both_correct.csv" or (one["model"].iloc[0] == "s" and other["model"].iloc[0] == "r")
         columns = list(one.columns)
         assert one.sort_values(columns).reset_index(drop=True).equals(other.sort_values(columns).reset_index(drop=True))
 
 
-def test_a_study_without_pairs_and_conflict_images(tmp_path, predictions):
-    main(predictions[:1], *(str(tmp_path / name) for name in FILES), pairs={}, conflict=None)
-    accuracy, both, bias = (pd.read_csv(tmp_path / name) for name in FILES)
-    assert len(accuracy) == 8 and not len(both) and not len(bias)
-    assert bias.columns.tolist() == ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"]
+def test_a_study_without_pairs_conflict_images_and_corruptions(tmp_path, predictions):
+    accuracies, *others = run(tmp_path, predictions[:1], NOTHING)
+    assert len(accuracies) == len(others[0]) == 8 and not any(map(len, others[1:]))
+    assert others[2].columns.tolist() == ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"]
+    assert [table.columns.tolist() for table in others[3:]] == [SELECTION, CORRUPTION_ERRORS, MCE]

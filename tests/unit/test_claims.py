@@ -8,7 +8,7 @@ import pytest
 
 import tiny
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import CLAIMS, COLUMNS, judge
+from robustlens.report.claims import CLAIMS, COLUMNS, judge, stimuli_asked
 from robustlens.report.claims_units import contrast_in_layers
 from robustlens.report.evidence import Evidence
 
@@ -174,6 +174,20 @@ def test_a_stimulus_that_was_not_predicted_has_no_row():
     assert unmeasured(table) == {"C5"}
 
 
+def test_predictions_that_no_claim_speaks_of_are_not_needed(tmp_path, table):
+    asked = stimuli_asked(tiny.STUDY)
+    assert asked == ["clean", "pgd", "conflict", "scrambled-2", "scrambled-4", "silhouette", "blur", "noise"]
+    full = tiny.predictions_table()
+    more = pd.concat([full, full[full["stimulus"] == "clean"].assign(stimulus="elsewhere")])
+    for rows in (more, more[more["stimulus"].isin(asked)]):
+        pd.testing.assert_frame_equal(judge(evidence(predictions=rows)), table)
+    read = read_predictions(tiny.write_predictions(tmp_path), asked)
+    assert read["image_id"].dtype == "category"
+    pd.testing.assert_frame_equal(judge(evidence(predictions=read)), table)
+    nothing = {"adversarial": None, "cue_conflict": None, "scrambled": [], "texture_less": [], "distortions": []}
+    assert stimuli_asked(changed(claims=nothing)) == ["clean"]
+
+
 def test_two_architectures_and_two_concept_sets():
     study = changed(pairs__other={"standard": "s", "robust": "r"}, concepts={"scenes": {}, "photos": {}})
     photos = {
@@ -188,6 +202,57 @@ def test_two_architectures_and_two_concept_sets():
     assert rows["statistic"].tolist() == [f"perimetric complexity of detected objects{name}" for name in ("", " (photos)")]
     np.testing.assert_allclose(rows[["standard", "robust"]], [[5, 1], [7, 2]])
     assert (table["n"][table["claim"] == "C11"].isin(["12+12", "10+10"])).all()  # of one set at a time
+
+
+# ------------------------------------------------------------------------------------------------------- the images that are tested
+@pytest.mark.parametrize(("only", "n", "words"), [(True, "90", ""), (False, "100", " (all images)")])
+def test_only_images_that_both_label_correctly(only, n, words):
+    """Of the ten images that not both get right, S has five blurred and six noisy ones right, R none."""
+    rows = judge(evidence(changed(claims__only_both_correct=only))).set_index("claim").loc[["C3", "C4", "C5"]]
+    assert rows["n"].tolist() == [n] * 4
+    names = [*(f"accuracy on {name}" for name in ("scrambled-2", "scrambled-4", "silhouette")), "mean accuracy on blur, noise"]
+    assert rows["statistic"].tolist() == [name + words for name in names]
+    blurred = {True: (1.0, (85 + 80) / 180), False: ((95 + 96) / 200, (85 + 80) / 200)}
+    np.testing.assert_allclose(rows.loc["C5", ["standard", "robust"]].astype(float), blurred[only])
+
+
+def other_images(*stimuli: str) -> pd.DataFrame:
+    """The predictions with other images, of which there is no original, in place of those of some stimuli."""
+    table = tiny.predictions_table()
+    drawn = table["stimulus"].isin(stimuli)
+    return table.assign(image_id=table["image_id"].where(~drawn, "drawn-" + table["image_id"]))
+
+
+def test_images_without_an_original_are_all_tested():
+    rows = judge(evidence(predictions=other_images("silhouette"))).set_index("claim")
+    assert rows.loc["C3", "n"].tolist() == ["90", "90"] and rows.loc["C5", "n"] == "90"
+    assert rows.loc["C4", ["statistic", "standard", "robust", "n"]].tolist() == ["accuracy on silhouette (all images)", 0.3, 0.85, "100"]
+    rows = judge(evidence(predictions=other_images("blur", "noise"))).set_index("claim")
+    assert rows.loc["C5", ["statistic", "n"]].tolist() == ["mean accuracy on blur, noise (all images)", "100"]
+    np.testing.assert_allclose(rows.loc["C5", ["standard", "robust"]].astype(float), [(95 + 96) / 200, (85 + 80) / 200])
+
+
+def test_some_of_the_originals_are_enough():
+    """Silhouettes of the last 20 images: of their originals both networks have the first ten right."""
+    table = tiny.predictions_table()
+    late = table["image_id"].str.fullmatch(r"image-[89]\d")
+    rows = judge(evidence(predictions=table[(table["stimulus"] != "silhouette") | late])).set_index("claim")
+    assert rows.loc["C4", ["statistic", "standard", "robust", "n"]].tolist() == ["accuracy on silhouette", 0.0, 0.5, "10"]
+
+
+def test_images_of_which_no_original_is_right_have_no_row():
+    table = tiny.predictions_table()
+    wrong = (table["stimulus"] == "clean") & (table["model"] == "r")
+    rows = judge(evidence(predictions=table.assign(correct=table["correct"] & ~wrong)))
+    assert {"C3", "C4", "C5"} == unmeasured(rows)
+
+
+def test_many_distortions_are_counted_and_not_listed():
+    names = [f"fog-{level}" for level in range(6)]
+    table = tiny.predictions_table()
+    more = pd.concat([table, *(table[table["stimulus"] == "blur"].assign(stimulus=name) for name in names)])
+    rows = judge(evidence(changed(claims__distortions=names), predictions=more)).set_index("claim")
+    assert rows.loc["C5", ["statistic", "standard", "n"]].tolist() == ["mean accuracy on 6 distortions", 1.0, "90"]
 
 
 # --------------------------------------------------------------------------------------------------------------------- verdicts

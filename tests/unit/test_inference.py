@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from robustlens.errors import InputError
-from robustlens.inference import BLOCK, Blocks, predict, recorded
+from robustlens.inference import BLOCK, Blocks, recorded
+from robustlens.predictions import predict
 from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, little_memory, make_shard, pictures, random_network
 
 CPU = torch.device("cpu")

@@ -1,6 +1,6 @@
-"""Forward passes over image shards: predictions and recorded layers.
+"""Forward passes over image shards, block by block, and recorded layers.
 
-On a CPU every forward pass has the same shape (BLOCK images, the last block filled up with zeros), because the rounding of a
+On a CPU every forward pass has the same shape (``block_size`` images, the last block filled up with zeros), because the rounding of a
 convolution depends on that shape and, beside it, on the number of torch's threads, which is one: so no batch size, shard or
 number of cores changes a bit. On a GPU a block is ``batch_size`` images, or as many of them as fit into its memory, and results
 agree to rounding.
@@ -12,28 +12,32 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from robustlens.devices import out_of_memory
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.meter import Meter
-from robustlens.models.registry import Classifier, check_labels
+from robustlens.models.registry import Classifier
 
 log = logging.getLogger("robustlens")
-BLOCK = 50  # images a forward pass on a CPU
+BLOCK, LARGE_BLOCK = 50, 4  # images a forward pass on a CPU ...
+LARGE = 128  # ... of pictures smaller than so many px a side, and of larger ones
 TOO_LARGE = object()  # in place of a result
 Result = TypeVar("Result")
+
+
+def block_size(height: int, width: int) -> int:
+    """Images a forward pass on a CPU: few large ones, so that they stay in its caches and little of a last block is filled up."""
+    return LARGE_BLOCK if max(height, width) >= LARGE else BLOCK
 
 
 class Blocks:
     """Hands the images of shards to a function of a network, block by block, and logs how far the job is.
 
-    ``size``: images a block. On a CPU that is ``BLOCK``, on a GPU ``batch_size``; where a block does not fit into memory it is halved,
-    for the rest of the job. ``n_images``: how many there are in all.
+    Images a block: on a CPU ``block_size``, on a GPU ``batch_size``; where a block does not fit into memory it is halved, for the
+    rest of the job. ``n_images``: how many there are in all.
     """
 
     def __init__(self, device: torch.device, batch_size: int, n_images: int):
@@ -53,10 +57,11 @@ class Blocks:
         for batch, pixels in shard.batches(self.size * max(1, self.batch_size // self.size), n_images):
             start = 0
             while start < len(pixels):
-                part = pixels[start : start + self.size]
+                size = min(self.size, block_size(*pixels.shape[1:3])) if self.device.type == "cpu" else self.size
+                part = pixels[start : start + size]
                 rows = slice(batch.start + start, batch.start + start + len(part))
                 try:
-                    result = compute(self._images(part), rows)
+                    result = compute(self._images(part, size), rows)
                 except RuntimeError as error:
                     if not out_of_memory(error):
                         raise
@@ -70,10 +75,11 @@ class Blocks:
         if self._meter.done >= self._meter.total:
             log.info("batch size %d (asked for: %d)", self.size, self.batch_size)
 
-    def _images(self, pixels: np.ndarray) -> Tensor:
-        block = np.zeros((self.size, *pixels.shape[1:]), np.uint8)
+    def _images(self, pixels: np.ndarray, size: int) -> Tensor:
+        block = np.zeros((size, *pixels.shape[1:]), pixels.dtype)
         block[: len(pixels)] = pixels
-        images = torch.from_numpy(block).to(self.device).permute(0, 3, 1, 2).to(torch.float32) / 255
+        images = torch.from_numpy(block).to(self.device).permute(0, 3, 1, 2).to(torch.float32)
+        images = images / 255 if pixels.dtype == np.uint8 else images  # else a shard in float
         return images.contiguous(memory_format=torch.channels_last)
 
     def _halve(self, where: str, shape: tuple[int, ...]) -> None:
@@ -84,43 +90,6 @@ class Blocks:
         self.size //= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def predict(model: Classifier, shard: Shard, *, stimulus: str, blocks: Blocks) -> pd.DataFrame:
-    """One row an image: ``model, stimulus, image_id, label, shape, texture, top5, probabilities, loss`` (docs/data.md).
-
-    ``blocks``: those of the job, which may go on with other shards. Raises InputError for a label beyond the network's classes and
-    for logits that are not finite.
-    """
-    parts = []
-    with torch.inference_mode():
-        for rows, logits in blocks.run(shard, lambda images, rows: model(images)[: rows.stop - rows.start].float().cpu()):
-            check_labels(shard, logits.shape[1], model.card["model"], known=False)
-            _check_finite(model, shard, rows, logits)
-            labels = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
-            loss = F.cross_entropy(logits, labels.clamp_min(0), reduction="none")
-            probabilities = logits.softmax(1)
-            top5 = probabilities.topk(min(5, logits.shape[1])).indices
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "top5": list(top5.numpy().astype(np.int32)),
-                        "probabilities": list(probabilities.numpy()),
-                        "loss": torch.where(labels < 0, torch.nan, loss).numpy(),
-                    }
-                )
-            )
-    columns = shard.rows[["image_id", "label", "shape", "texture"]]
-    table = pd.concat([columns, pd.concat(parts, ignore_index=True)], axis=1)
-    table.insert(0, "model", model.card["model"])
-    table.insert(1, "stimulus", stimulus)
-    return table
-
-
-def _check_finite(model: Classifier, shard: Shard, rows: slice, logits: Tensor) -> None:
-    if not torch.isfinite(logits).all():
-        row = rows.start + int((~torch.isfinite(logits)).any(1).nonzero()[0])
-        raise InputError(f"model {model.card['model']}", "finite logits", f"NaN or inf for image {shard.rows['image_id'].iloc[row]}")
 
 
 @contextmanager

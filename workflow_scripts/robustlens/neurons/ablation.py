@@ -5,11 +5,14 @@ to zero, and only the layers behind it see the larger batch. That is exact for a
 has a way round it (a branch, the body of a residual block) is refused.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from robustlens.decisions import decide
 from robustlens.devices import out_of_memory
 from robustlens.errors import InputError
 from robustlens.images import Shard
@@ -19,23 +22,31 @@ from robustlens.models.registry import Classifier
 COPIES = 8  # units zeroed in one forward pass; a constant, so that every pass has the same shape
 
 
-def ablate_units(model: Classifier, shard: Shard, *, batch_size: int, n_images: int | None = None) -> pd.DataFrame:
+def ablate_units(
+    model: Classifier, shard: Shard, *, batch_size: int, n_images: int | None = None, classes: str | None = None, sixteen_by: str = "mean"
+) -> pd.DataFrame:
     """Shape and texture score of every unit of the model's layers on cue-conflict images; one row a unit (docs/data.md).
 
     The score of a unit for a cue is the number of images that the intact network assigns to that cue's class and that it
     decides otherwise with the unit's map set to zero. ``shard`` needs the classes of both cues in ``shape`` and ``texture``; images
-    whose two cues agree are left out. ``n_images``: only the first so many of the shard.
+    whose two cues agree are left out. ``n_images``: only the first so many of the shard. ``classes``, ``sixteen_by``: among which
+    classes is decided (:func:`robustlens.decisions.decide`).
     """
     counts: dict[str, np.ndarray] = {}
     totals = np.zeros(3, np.int64)
 
-    def decide(images: Tensor, rows: slice) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        n, intact = rows.stop - rows.start, model(images).argmax(1)
-        return intact[:n].cpu().numpy(), {layer: changed_decisions(model, layer, images, intact)[:, :n] for layer in model.layers}
+    def decision(logits: Tensor) -> Tensor:
+        if classes is None:
+            return logits.argmax(1)
+        return torch.from_numpy(decide(logits.double().softmax(1).cpu().numpy(), classes, sixteen_by)).argmax(1)
+
+    def change(images: Tensor, rows: slice) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        n, intact = rows.stop - rows.start, decision(model(images))
+        return intact[:n].cpu().numpy(), {layer: changed_decisions(model, layer, images, intact, decision)[:, :n] for layer in model.layers}
 
     n_images = len(shard) if n_images is None else min(n_images, len(shard))
     with torch.inference_mode():
-        for rows, (decided, changes) in Blocks(model.device, batch_size, n_images).run(shard, decide, n_images):
+        for rows, (decided, changes) in Blocks(model.device, batch_size, n_images).run(shard, change, n_images):
             labels = shard.rows.iloc[rows]
             shape, texture = labels["shape"].to_numpy(), labels["texture"].to_numpy()
             conflict = (shape >= 0) & (texture >= 0) & (shape != texture)
@@ -56,8 +67,12 @@ def ablate_units(model: Classifier, shard: Shard, *, batch_size: int, n_images: 
     return table
 
 
-def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Tensor) -> np.ndarray:
+def changed_decisions(
+    model: Classifier, layer: str, images: Tensor, intact: Tensor, decision: Callable[[Tensor], Tensor] = lambda logits: logits.argmax(1)
+) -> np.ndarray:
     """bool [n_units, n_images]: whether zeroing the unit changes the decision ``intact`` [n_images] on each image.
+
+    ``decision``: from logits [n_images, n_classes] to decisions [n_images].
 
     Raises InputError for a layer that information passes by: only the whole batch, repeated, can go through what lies behind.
     """
@@ -88,6 +103,6 @@ def changed_decisions(model: Classifier, layer: str, images: Tensor, intact: Ten
             handle.remove()
         if len(logits) != COPIES * n_images:
             raise InputError(where, "a layer whose output alone reaches the decision", layer)
-        changed.append((logits.argmax(1).view(COPIES, n_images) != intact).cpu().numpy())
+        changed.append((decision(logits).view(COPIES, n_images) != intact).cpu().numpy())
         first += COPIES
     return np.concatenate(changed)[:n_units]

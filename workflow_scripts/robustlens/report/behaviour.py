@@ -1,46 +1,120 @@
 """Tables of what the networks decide: accuracy by stimulus, shape against texture. Definitions: docs/methods.md."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from robustlens.errors import InputError
 from robustlens.report.statistics import wilson
 
 ACCURACY = ["model", "stimulus", "n_images", "top1", "low", "high"]
+TOP5 = ["model", "stimulus", "n_images", "top5", "low", "high"]
 BOTH_CORRECT = ["pair", *ACCURACY]
 SHAPE_BIAS = ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"]
+NAMES = ["model", "stimulus", "image_id"]
+NUMBERS = ["label", "shape", "texture"]
+READ = [*NAMES, *NUMBERS, "decision", "correct", "in_top5"]
+ROWS = 1 << 17  # read at a time
 
 
-def read_predictions(paths: list[str]) -> pd.DataFrame:
-    """All models' predictions without the probabilities, and ``decision`` (most probable class) and ``correct``."""
-    columns = ["model", "stimulus", "image_id", "label", "shape", "texture", "top5"]
-    if not paths:
-        return pd.DataFrame(columns=[*columns[:-1], "decision", "correct"])
-    table = pd.concat([pd.read_parquet(path, columns=columns) for path in paths], ignore_index=True)
-    table["decision"] = table["top5"].str[0].astype(np.int32)
-    table["correct"] = table["decision"] == table["label"]
-    return table.drop(columns="top5")
+# ------------------------------------------------------------------------------------------------------------------- reading
+def read_predictions(paths: list[str], stimuli: list[str] | None = None) -> pd.DataFrame:
+    """Predictions of all models, on ``stimuli`` (all if None): the columns ``READ``, some 25 bytes a row.
+
+    ``decision``: most probable class; ``correct``: whether it is the label; ``in_top5``: whether the label is among the five (or fewer)
+    most probable. Names are categoricals whose categories are sorted, numbers int32, the others bool. Raises InputError for a file that
+    is not of predictions, or was cut short.
+    """
+    known: dict[str, dict[str, int]] = {name: {} for name in NAMES}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in READ}
+    for path in paths:
+        for batch in _batches(path, stimuli):
+            for name, values in _decided(batch, known).items():
+                columns[name].append(values)
+    if not columns["model"]:
+        return pd.DataFrame(columns=READ)
+    return pd.DataFrame({name: _joined(columns.pop(name), known.get(name)) for name in READ}, copy=False)
 
 
+def _batches(path: str, stimuli: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, a part at a time: the lists of five classes take four times the room of what is made of them."""
+    try:
+        with pq.ParquetFile(path, read_dictionary=NAMES) as file:
+            columns = [*NAMES, *NUMBERS, "top5"]
+            if missing := [name for name in columns if name not in file.schema_arrow.names]:
+                raise InputError(path, f"predictions, with the columns {', '.join(columns)}", f"no {', '.join(missing)}")
+            for batch in file.iter_batches(ROWS, columns=columns):
+                if stimuli is not None:
+                    batch = batch.filter(pc.is_in(batch["stimulus"], pa.array(stimuli, pa.string())))
+                if batch.num_rows:
+                    yield batch
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
+
+
+def _decided(batch: pa.RecordBatch, known: dict[str, dict[str, int]]) -> dict[str, np.ndarray]:
+    """The columns ``READ`` of a part; names as numbers, those that are new added to ``known``."""
+    found = {}
+    for name in NAMES:
+        texts, places = batch[name].dictionary, batch[name].indices.to_numpy()
+        used = np.bincount(places, minlength=len(texts)).nonzero()[0]
+        new = [known[name].setdefault(text, len(known[name])) for text in texts.take(pa.array(used)).to_pylist()]
+        numbers = np.zeros(len(texts), np.min_scalar_type(-len(known[name])))
+        numbers[used] = new
+        found[name] = numbers[places]
+    found |= {name: batch[name].to_numpy().astype(np.int32) for name in NUMBERS}
+    of_row, classes = pc.list_parent_indices(batch["top5"]).to_numpy(), batch["top5"].flatten().to_numpy()
+    found["decision"] = pc.list_element(batch["top5"], 0).to_numpy().astype(np.int32)
+    found["correct"] = found["decision"] == found["label"]
+    found["in_top5"] = np.bincount(of_row[classes == found["label"][of_row]], minlength=batch.num_rows) > 0
+    return found
+
+
+def _joined(parts: list[np.ndarray], known: dict[str, int] | None) -> np.ndarray | pd.Categorical:
+    """The parts of a column, one after another; of names their sorted list and, in as few bytes as it takes, the place in it."""
+    if known is None:
+        return np.concatenate(parts)
+    names = sorted(known)
+    place = np.empty(len(names), np.min_scalar_type(-len(names)))
+    place[[known[name] for name in names]] = np.arange(len(names))
+    return pd.Categorical.from_codes(np.concatenate([place[part] for part in parts]), names)
+
+
+# ------------------------------------------------------------------------------------------------------------------ accuracy
 def accuracy(predictions: pd.DataFrame) -> pd.DataFrame:
     """Top-1 accuracy per model and stimulus over the images with a known label, Wilson 95 %."""
-    rows = []
-    for (model, stimulus), group in predictions[predictions["label"] >= 0].groupby(["model", "stimulus"], sort=False):
-        correct, n = int(group["correct"].sum()), len(group)
-        rows.append((model, stimulus, n, correct / n, *wilson(correct, n)))
-    return pd.DataFrame(rows, columns=ACCURACY)
+    return _shares(predictions, "correct", ACCURACY)
+
+
+def top5(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The same of the images whose label is among the five most probable classes."""
+    return _shares(predictions, "in_top5", TOP5)
+
+
+def _shares(predictions: pd.DataFrame, hit: str, columns: list[str]) -> pd.DataFrame:
+    labelled = predictions.loc[predictions["label"] >= 0, ["model", "stimulus", hit]]
+    counts = labelled.groupby(["model", "stimulus"], sort=False, observed=True)[hit].agg(["size", "sum"])
+    rows = [
+        (*key, n, hits / n, *wilson(hits, n)) for key, (n, hits) in zip(counts.index, counts.astype(int).to_numpy().tolist(), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def conflicting(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
     """The rows of the images of ``stimulus`` that carry two known cues of different classes."""
-    conflict = (predictions["shape"] >= 0) & (predictions["texture"] >= 0) & (predictions["shape"] != predictions["texture"])
-    return predictions[conflict & (predictions["stimulus"] == stimulus)]
+    rows = predictions[predictions["stimulus"] == stimulus]
+    return rows[(rows["shape"] >= 0) & (rows["texture"] >= 0) & (rows["shape"] != rows["texture"])]
 
 
 def both_correct(predictions: pd.DataFrame, pair: dict, original: str = "clean") -> pd.Index:
     """Ids of the original images that both networks of a pair label correctly (the paper's ImageNet-CL)."""
     clean = predictions[predictions["stimulus"] == original]
     correct = [clean["image_id"][(clean["model"] == pair[role]) & clean["correct"]] for role in ("standard", "robust")]
-    return pd.Index(correct[0]).intersection(correct[1])
+    return pd.Index(correct[0].astype(str)).intersection(pd.Index(correct[1].astype(str)))
 
 
 def accuracy_both_correct(predictions: pd.DataFrame, pairs: dict[str, dict]) -> pd.DataFrame:
@@ -58,7 +132,7 @@ def accuracy_both_correct(predictions: pd.DataFrame, pairs: dict[str, dict]) -> 
 def shape_bias(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
     """Shape and texture decisions on cue-conflict images (arXiv 2006.09373): shares of all images; bias = shape / (shape + texture)."""
     rows = []
-    for model, group in conflicting(predictions, stimulus).groupby("model", sort=False):
+    for model, group in conflicting(predictions, stimulus).groupby("model", sort=False, observed=True):
         shape, texture = (int((group["decision"] == group[cue]).sum()) for cue in ("shape", "texture"))
         n, decided = len(group), shape + texture
         bias = shape / decided if decided else np.nan

@@ -15,6 +15,7 @@ from robustlens.report.evidence import Evidence, compared, of_pair
 from robustlens.report.statistics import interval, ratio, resampled, weighted_mean
 
 COLUMNS = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
+NAMED = 5  # distortions that a statistic's name lists; of more it gives the number
 CLAIMS = tuple(f"C{number}" for number in range(1, 13))
 
 
@@ -30,16 +31,20 @@ def judge(evidence: Evidence) -> pd.DataFrame:
 
 
 def paired_accuracy(evidence: Evidence, pair: dict, stimuli: list[str], subset: pd.Index | None = None) -> list[np.ndarray]:
-    """For S and R, whether each image is right, averaged over ``stimuli``: float64 [n_images], in the same order of image ids."""
+    """For S and R, whether each image is right, averaged over ``stimuli``: float64 [n_images], in the same order of image ids.
+
+    Images that lack one of the stimuli, or the label, are left out.
+    """
     scores = []
     for role in ("standard", "robust"):
         rows = evidence.of("predictions", pair[role])
         rows = rows[rows["stimulus"].isin(stimuli) & (rows["label"] >= 0)]
         if subset is not None:
             rows = rows[rows["image_id"].isin(subset)]
-        table = rows.pivot(index="image_id", columns="stimulus", values="correct").reindex(columns=stimuli).dropna()
-        scores.append(table.mean(axis=1).astype(float))
-    common = scores[0].index.intersection(scores[1].index)
+        of_image = rows.groupby("image_id", observed=True)["correct"].agg(["sum", "size"])
+        of_image = of_image[of_image["size"] == len(stimuli)]
+        scores.append((of_image["sum"] / len(stimuli)).astype(float).rename(index=str))
+    common = scores[0].index.intersection(scores[1].index).sort_values()
     return [score.reindex(common).to_numpy() for score in scores]
 
 
@@ -67,7 +72,8 @@ def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tupl
 def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
     """C2: S decides by texture and R by shape. Supported only if the interval of S is below 1/2 and that of R above."""
     name = evidence.study["claims"]["cue_conflict"]
-    tables = [conflicting(rows, name).set_index("image_id") for rows in of_pair(evidence, "predictions", pair)]
+    tables = [conflicting(rows, name) for rows in of_pair(evidence, "predictions", pair)]
+    tables = [table.set_index(table["image_id"].astype(str)) for table in tables]
     common = tables[0].index.intersection(tables[1].index).sort_values()
     if not len(common):
         return
@@ -85,13 +91,28 @@ def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> 
     yield (*row[:-1], answer)
 
 
+def tested(evidence: Evidence, pair: dict, stimuli: list[str]) -> tuple[pd.Index | None, str]:
+    """The images that a pair is tested on, None for all of them, and the words that say so.
+
+    With ``claims.only_both_correct`` those of which both networks label the original correctly. Images that have no original in
+    ``clean`` (sketches, drawings of others) are tested all the same: all of them.
+    """
+    predictions = evidence.predictions
+    members = predictions["model"].isin([pair["standard"], pair["robust"]])
+    originals = predictions.loc[members & (predictions["stimulus"] == "clean"), "image_id"].astype(str).unique()
+    made = predictions.loc[members & predictions["stimulus"].isin(stimuli), "image_id"]
+    if evidence.study["claims"].get("only_both_correct", True) and made.isin(originals).any():
+        return both_correct(predictions, pair), ""
+    return None, " (all images)"
+
+
 def modified(kind: str, expected: int):
     """C3, C4: accuracy on each stimulus that stands for ``kind``, on images of which both networks label the original correctly."""
 
     def measure(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-        subset = both_correct(evidence.predictions, pair)
         for name in evidence.study["claims"][kind]:
-            yield from accuracy_row(evidence, architecture, pair, f"accuracy on {name}", [name], expected, subset=subset)
+            subset, words = tested(evidence, pair, [name])
+            yield from accuracy_row(evidence, architecture, pair, f"accuracy on {name}{words}", [name], expected, subset=subset)
 
     return measure
 
@@ -99,11 +120,18 @@ def modified(kind: str, expected: int):
 def distorted(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
     """C5: on texture-preserving distortions R is on par or worse on average; "on par" within ``statistics.margin``."""
     names = evidence.study["claims"]["distortions"]
-    subset = both_correct(evidence.predictions, pair)
-    margin = evidence.study["statistics"]["margin"]
     if names:
-        title = f"mean accuracy on {', '.join(names)}"
+        subset, words = tested(evidence, pair, names)
+        title = f"mean accuracy on {', '.join(names) if len(names) <= NAMED else f'{len(names)} distortions'}{words}"
+        margin = evidence.study["statistics"]["margin"]
         yield from accuracy_row(evidence, architecture, pair, title, names, -1, subset=subset, margin=margin)
+
+
+def stimuli_asked(study: dict) -> list[str]:
+    """The stimuli that the claims of a study speak of, ``clean`` among them: the only predictions that :func:`judge` looks at."""
+    claims = study["claims"]
+    single = [claims[key] for key in ("adversarial", "cue_conflict") if claims[key]]
+    return list(dict.fromkeys(["clean", *single, *(name for key in ("scrambled", "texture_less", "distortions") for name in claims[key])]))
 
 
 MEASURES = {

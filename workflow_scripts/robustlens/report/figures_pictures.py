@@ -119,8 +119,8 @@ def draw_stimuli(results: Results, pictures: Pictures) -> Figure:
 def stimulus_columns(results: Results, pictures: Pictures) -> list[Column]:
     """The conditions by what they keep, at most a band of each kind; attacks on S and on R of the first pair, with their change."""
     named = [*(results.study.get("sources") or {}), *(results.study.get("stimuli") or {})]
-    known = [name for name in named if name in pictures.stimuli]
-    unchanged = [name for name in known if results.group(name) == "unchanged" and name != results.conflict()]
+    known = [name for name in named if name in pictures.stimuli and name != results.conflict()]
+    unchanged = [name for name in known if results.group(name) == "unchanged"]
     if not unchanged:
         return []
     ids = sheet_images(pictures.stimuli[unchanged[0]])
@@ -129,7 +129,7 @@ def stimulus_columns(results: Results, pictures: Pictures) -> list[Column]:
     for group in ("both", "attack", "texture", "shape", "other"):
         if group == "attack":
             columns += attack_columns(results, pictures, ids, clean)
-        members = [name for name in known if results.group(name) == group]
+        members = [name for name in known if results.group(name) == group and holds_any(pictures.stimuli[name], ids)]
         for name in spread(members, BAND_COLUMNS):
             tiles = [pick(pictures.stimuli[name], image_id) for image_id in ids]
             columns.append(Column(stimulus_label(results.study, name).replace(" ", "\n", 1), GROUPS[group], tiles))
@@ -138,6 +138,11 @@ def stimulus_columns(results: Results, pictures: Pictures) -> list[Column]:
         tiles = [pick(shard, image_id) for image_id in sheet_images(shard, "shape")][: len(ids)]
         columns.append(Column("cue\nconflict", "Cues disagree", tiles + [None] * (len(ids) - len(tiles))))
     return columns
+
+
+def holds_any(shard: Shard, ids: list[str]) -> bool:
+    """Whether a set shows any of these images, or others altogether."""
+    return bool(shard.rows["image_id"].isin(ids).any())
 
 
 def attack_columns(results: Results, pictures: Pictures, ids: list[str], clean: list[np.ndarray]) -> list[Column]:

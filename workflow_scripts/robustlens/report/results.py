@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robustlens.errors import InputError
+from robustlens.shorthand import corruption_of
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")
@@ -91,8 +92,12 @@ class Results:
         return named or next(made, None)
 
     def stimuli(self, group: str | None = None) -> list[str]:
-        """Stimuli that the accuracy table holds, of one group of ``GROUPS`` or of all, in the order of the table."""
-        found = [name for name in self.table("accuracy")["stimulus"].unique() if name != self.conflict()]
+        """Stimuli that the accuracy table holds, of one group of ``GROUPS`` or of all, in the order of the table.
+
+        Without the cue-conflict images and the members of ImageNet-C, which have tables of their own.
+        """
+        apart = {self.conflict(), *corruption_of(self.study)}
+        found = [name for name in self.table("accuracy")["stimulus"].unique() if name not in apart]
         return [name for name in found if group in (None, self.group(name))]
 
     def group(self, stimulus: str) -> str:
@@ -101,7 +106,7 @@ class Results:
             return "attack"
         made = (self.study.get("stimuli") or {}).get(stimulus)
         if made is None:
-            return "unchanged"
+            return (self.study.get("sources") or {}).get(stimulus, {}).get("preserves", "unchanged")
         return made["preserves"] if made.get("preserves") in GROUPS else "other"
 
     def chance(self) -> float | None:

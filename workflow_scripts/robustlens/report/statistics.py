@@ -33,10 +33,9 @@ def resamples(n: int, count: int, *key: object, strata: np.ndarray | None = None
     first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     block = max(1, CHUNK // max(n, 1))
     for start in range(0, count, block):
-        draws = order[first + random.integers(0, size, (min(block, count - start), n))]
-        weights = np.zeros(draws.shape)
-        np.add.at(weights, (np.arange(len(draws))[:, None], draws), 1)
-        yield weights
+        rows = min(block, count - start)
+        draws = order[first + random.integers(0, size, (rows, n))] + n * np.arange(rows)[:, None]
+        yield np.bincount(draws.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
 
 
 def resampled(
