@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from robustlens.errors import InputError
+from robustlens.images import read_shard, write_shard
+from robustlens.inference import Blocks
 from robustlens.stimuli.adversarial import attack
 from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, little_memory, make_shard, pictures, random_network
 
@@ -48,6 +51,32 @@ def test_the_norms_are_those_of_the_stored_images(tmp_path, images):
         rounding = 0.5 / 255 * (np.sqrt(change.shape[1]) if norm == "l2" else 1)
         assert table[norm].between(0.5 * eps, eps + rounding).all()
         assert moved.dtype == np.uint8 and table["image_id"].tolist() == rows["image_id"].tolist()
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("l2", 1.0), ("linf", 0.05)])
+def test_images_in_float_are_those_of_the_attack(tmp_path, images, norm, eps):
+    """The network sees what the attack found, to the bit; the pictures beside it are the images of 8 bits."""
+    model = classifier(random_network(classes=5, width=12), **HALF)
+    clean = make_shard(tmp_path / "clean.parquet", *images)
+    spec = {**PGD, "norm": norm, "eps": eps, "step": eps / 2, "random_start": False}
+    moved, rows = attack(model, clean, {**spec, "store": "float"}, seed=0, batch_size=50)
+    assert moved.dtype == np.float32 and moved.min() >= 0 and moved.max() <= 1
+    change = (moved.astype(float) - images[0] / 255).reshape(21, -1)
+    found = np.linalg.norm(change, axis=1) if norm == "l2" else np.abs(change).max(1)
+    np.testing.assert_allclose(rows[norm], found, rtol=1e-5)
+    assert rows[norm].max() <= eps * (1 + 1e-5)  # where rounding to 8 bits may lead out of the ball
+    write_shard(tmp_path / "moved.parquet", rows, pixels=iter(moved), origin={})
+    shard = read_shard(tmp_path / "moved.parquet")
+    seen = {}
+
+    def look(pixels, rows):
+        seen[rows.start] = pixels[: rows.stop - rows.start].permute(0, 2, 3, 1).numpy()
+
+    for _ in Blocks(torch.device("cpu"), 50, len(shard)).run(shard, look):
+        pass
+    assert np.array_equal(np.concatenate(list(seen.values())), moved)
+    rounded, _ = attack(model, clean, spec, seed=0, batch_size=50)
+    assert np.array_equal(shard.pixels(), rounded) and "float" not in shard.rows
 
 
 @pytest.mark.parametrize("architecture", ["alexnet", "googlenet", "resnet"])

@@ -117,11 +117,15 @@ def test_the_best_iterate_is_the_best(network, images):
 
 # ------------------------------------------------------------------------------------------------------ another implementation
 def plain_pgd(network, image, label, norm, eps, step, steps, start):
-    """One image, one number at a time where it can be."""
-    point = np.clip(image + start, 0, 1)
-    for _ in range(steps):
+    """The last iterate of one image, and the one of highest loss; one number at a time where it can be."""
+    point, seen = np.clip(image + start, 0, 1), []
+    for taken in range(steps + 1):
         x = torch.from_numpy(point)[None].requires_grad_(True)
-        F.cross_entropy(network(x), torch.tensor([label])).backward()
+        loss = F.cross_entropy(network(x), torch.tensor([label]))
+        seen.append((loss.item(), point))
+        if taken == steps:
+            break
+        loss.backward()
         gradient = x.grad[0].numpy()
         length = np.sqrt(np.sum(gradient.astype(float) ** 2))
         step_taken = np.sign(gradient) if norm == "linf" else gradient / length if length else gradient
@@ -132,18 +136,23 @@ def plain_pgd(network, image, label, norm, eps, step, steps, start):
         else:
             change = np.minimum(np.maximum(change, -eps), eps)
         point = np.clip(image + change, 0, 1).astype(np.float32)
-    return point
+    return point, max(seen, key=lambda pair: pair[0])[1]
 
 
-@pytest.mark.parametrize(("norm", "eps", "step"), [("l2", 1.0, 0.3), ("linf", 0.05, 0.02)])
+@pytest.mark.parametrize(("norm", "eps", "step"), [("l2", 1.0, 0.3), ("linf", 0.05, 0.02), ("l2", 1.0, 2.0)])
 @pytest.mark.parametrize("started", [False, True])
 def test_agrees_with_a_plain_loop(network, images, norm, eps, step, started):
+    """The last of it: steps as long as the ball is wide, with which the best iterate is not the last one for some image."""
     starts = np.stack([random_start(generator(0, i), (3, 16, 16), norm, eps) for i in range(12)]) * started
-    moved = pgd(network, images, LABELS, norm=norm, eps=eps, step=step, steps=4, start=torch.from_numpy(starts) if started else None)
+    how = {"norm": norm, "eps": eps, "step": step, "steps": 4, "start": torch.from_numpy(starts) if started else None}
+    last, best = (pgd(network, images, LABELS, use_best=use_best, **how) for use_best in (False, True))
     for i in range(12):
         expected = plain_pgd(network, images[i].numpy(), int(LABELS[i]), norm, eps, step, 4, starts[i])
-        unlike = np.abs(moved[i].numpy() - expected) > 1e-4
-        assert unlike.mean() < 0.005  # the sign of a gradient that is nearly 0 may differ in the last bit
+        for found, image in zip((last[i], best[i]), expected, strict=True):
+            unlike = np.abs(found.numpy() - image) > 1e-4
+            assert unlike.mean() < 0.005  # the sign of a gradient that is nearly 0 may differ in the last bit
+    if step > eps:
+        assert (last != best).flatten(1).any(1).any()
 
 
 # --------------------------------------------------------------------------------------------------------------- random starts

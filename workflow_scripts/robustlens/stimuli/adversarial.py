@@ -15,9 +15,11 @@ from robustlens.randomness import generator
 def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size: int) -> tuple[np.ndarray, pd.DataFrame]:
     """White-box adversarial images of a shard: uint8 [n_images, height, width, 3] and the rows with their norms ``l2, linf``.
 
-    Rounded to 8 bits, as images are stored; the norms are those of the stored images against the clean ones, pixels on [0, 1].
-    ``spec``: ``norm, eps, step, steps, random_start, use_best``. Raises InputError for an image without a label to lead away from.
+    Rounded to 8 bits, as images are stored; where ``spec`` says ``store: float`` float32 on [0, 1], as they were found. The norms
+    are those of the stored images against the clean ones, pixels on [0, 1]. ``spec``: ``norm, eps, step, steps, random_start,
+    use_best`` and maybe ``store``. Raises InputError for an image without a label to lead away from.
     """
+    exact = spec.get("store") == "float"
     settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
 
     def move(images: Tensor, rows: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -29,9 +31,9 @@ def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size
         labels[:n] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
         start = _random_starts(shard.rows["image_id"].iloc[rows], images, spec, seed) if spec["random_start"] else None
         moved = pgd(model, images, labels.to(images.device), start=start, **settings)
-        stored = (moved * 255).round()
-        change = (stored / 255 - images)[:n].flatten(1).cpu().double()
-        pixels = stored[:n].to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        rounded = (moved * 255).round()
+        change = ((moved if exact else rounded / 255) - images)[:n].flatten(1).cpu().double()
+        pixels = (moved if exact else rounded.to(torch.uint8))[:n].permute(0, 2, 3, 1).cpu().numpy()
         return pixels, torch.stack([change.norm(dim=1), change.abs().amax(1)], 1).numpy()
 
     moved = [found for _, found in Blocks(model.device, batch_size, len(shard)).run(shard, move)]
