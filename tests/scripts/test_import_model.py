@@ -54,7 +54,7 @@ class Hostile:
 
 def test_what_is_no_checkpoint_of_the_network_is_refused(tmp_path):
     state = random_network(classes=5, width=8).state_dict()
-    torch.save({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path / "foreign.pth")
+    torch.save({f"other.{name}": tensor for name, tensor in state.items()}, tmp_path / "foreign.pth")
     torch.save({name: tensor for name, tensor in state.items() if "conv1" not in name}, tmp_path / "part.pth")
     torch.save(random_network(classes=6, width=8).state_dict(), tmp_path / "classes.pth")
     torch.save({"state_dict": state, "epoch": Hostile(tmp_path / "trap")}, tmp_path / "hostile.pth")

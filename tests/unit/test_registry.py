@@ -13,6 +13,7 @@ from torch import nn
 from robustlens.checksum import file_sha256
 from robustlens.errors import InputError
 from robustlens.models import registry
+from robustlens.models.checkpoints import read_checkpoint
 from robustlens.models.registry import (
     Classifier,
     build_network,
@@ -20,7 +21,6 @@ from robustlens.models.registry import (
     convolutions,
     load_model,
     load_weights,
-    read_checkpoint,
 )
 from tiny import Channels, coloured, make_model, make_shard, random_network, spec_of
 

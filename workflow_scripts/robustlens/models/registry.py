@@ -126,20 +126,3 @@ def load_weights(network: nn.Module, weights: str) -> None:
         raise InputError(weights, "a safetensors file", str(error).splitlines()[0]) from error
     except RuntimeError as error:
         raise InputError(weights, f"the weights of {type(network).__name__}", " ".join(str(error).split())[:300]) from error
-
-
-def read_checkpoint(path: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint that a user brought: safetensors, or a torch file read without executing anything."""
-    if not Path(path).is_file():
-        raise InputError(path, "a checkpoint file", "no such file")
-    try:
-        state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file it will not read
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise InputError(path, "a checkpoint of plain tensors", reason) from error
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(path, "a dictionary of tensors", type(state).__name__)
-    return state
