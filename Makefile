@@ -2,15 +2,31 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+SHELL := bash
 
-.PHONY: run test check format clean
+# Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
+# every line that one says begins with its name. The studies follow and have the machine to themselves: the time of one is compared with that of another.
+SUITES := test-units test-workflow test-cluster
+.PHONY: run test $(SUITES) test-studies check format clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
 	@$(BIN)/python workflow_scripts/show_headline.py
 
 test: .venv/installed check
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --keep-going --jobs 3 $(SUITES)
+	@$(MAKE) --no-print-directory test-studies
+
+WITH_UNITS := tests/workflow/test_imagenet_study.py tests/workflow/test_photographs.py
+test-units: TESTS := tests/unit tests/scripts $(WITH_UNITS)
+test-workflow: TESTS := tests/workflow $(WITH_UNITS:%=--ignore=%)
+test-cluster: TESTS := tests/cluster
+
+$(SUITES): .venv/installed
+	@set -o pipefail; $(BIN)/python -m pytest -m "not study" $(TESTS) 2>&1 | sed -u "s/^/$@  /"
+
+test-studies: .venv/installed
+	$(BIN)/python -m pytest -m study
 
 check: .venv/installed
 	@$(BIN)/ruff check --quiet .

@@ -12,6 +12,13 @@ import pytest
 
 from slurm_runs import GATHERED, SUITE, TABLES, Study, call, clone, cluster, queue, wait_for
 
+STEADY = """  - |
+    # Of these tests alone: the executor's pauses grow by 10 s for as long as nothing ends, and a job that is held ends late.
+    import asyncio
+    from snakemake_interface_executor_plugins.executors import remote
+    remote.RemoteExecutor.sleep = lambda executor, pause=poll, wait=asyncio.sleep: wait(pause)
+
+"""
 DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "sbatch")
 
 
@@ -75,8 +82,13 @@ def slurm_without_accounting(clusters):
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory) -> Path:
-    """A clone that nothing has run in."""
-    return clone(tmp_path_factory.mktemp("cluster") / "source")
+    """A clone that nothing has run in; its profile looks at the jobs at a steady pace."""
+    folder = clone(tmp_path_factory.mktemp("cluster") / "source")
+    profile = folder / "slurm/config.yaml"
+    head, executor, rest = profile.read_text().partition("executor: slurm\n")
+    assert executor and "poll = site(" in head
+    profile.write_text(f"{head.rstrip()}\n{STEADY}{executor}{rest}")
+    return folder
 
 
 @pytest.fixture(scope="session")

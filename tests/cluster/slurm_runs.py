@@ -17,7 +17,7 @@ from runs import REPOSITORY, tables
 
 CLUSTER = Path(__file__).with_name("cluster")
 SOURCES = ("Snakefile", "rules", "workflow_scripts", "schemas", "envs", "profiles", "resources", "slurm", "tests/cluster")
-RUN_LIMIT = 600  # seconds that a run may take before it counts as hanging; on two free cores none takes more than 180
+RUN_LIMIT = 900  # seconds that a run may take before it counts as hanging; on two free cores none takes 180, but other suites share them
 SITE = {"ROBUSTLENS_DEVICE": "cpu", "ROBUSTLENS_POLL": "3"}  # what the profile must know of this cluster: its GPUs are none
 SUITE = "results/predictions/alexnet-s/generalisation"  # where most faults strike: three shards
 GATHERED = "results/predictions/alexnet-s/predictions.parquet"
@@ -45,7 +45,7 @@ def cluster(*words: str | Path) -> None:
             pytest.fail(f"cluster {' '.join(map(str, words))}: {output.read()[-2000:]}")
 
 
-def wait_for(what: Callable[[], object], words: str, limit: float = 180):
+def wait_for(what: Callable[[], object], words: str, limit: float = 300):
     """The first true value of ``what()``; the test fails after ``limit`` seconds without one."""
     deadline = time.monotonic() + limit
     while not (found := what()):
@@ -77,7 +77,7 @@ class Study:
     """A clone of the repository with the micro study in it, and the runs of it."""
 
     def __init__(self, folder: Path, **site: str):
-        self.folder = folder
+        self.folder, self.run = folder, None
         self.environment = {**os.environ, **SITE, **site, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
@@ -87,7 +87,8 @@ class Study:
 
     def start(self, *arguments: str) -> "Run":
         """``snakemake <arguments>`` in the background, to be used in a ``with``, which ends it."""
-        return Run(self, ["snakemake", "--nocolor", *arguments])
+        self.run = Run(self, ["snakemake", "--nocolor", *arguments])
+        return self.run
 
     def make(self, *files: str) -> "Run":
         """``snakemake --profile slurm`` in the background."""
@@ -106,9 +107,20 @@ class Study:
         (self.folder / "faults").mkdir(exist_ok=True)
         (self.folder / "faults" / name).write_text(fault)
 
+    def wait_for(self, what: Callable[[], object], words: str):
+        """As the function of this name, for what the last run of this folder brings about: fails at once where the run has ended."""
+
+        def found():
+            ended = self.run.process.poll() is not None  # asked first, so that what came last is still seen
+            if not (value := what()) and ended:
+                pytest.fail(f"the run ended before {words}\n{self.run.text()[-6000:]}")
+            return value
+
+        return wait_for(found, words)
+
     def held(self, name: str) -> int:
         """Wait until the job that was to hold does; its number in Slurm."""
-        wait_for((self.folder / "faults" / f"{name}.taken").exists, f"{name} to hold")
+        self.wait_for((self.folder / "faults" / f"{name}.taken").exists, f"{name} to hold")
         return self.attempts()[name][-1]
 
     def attempts(self, rule: str = "*") -> dict[str, list[int]]:

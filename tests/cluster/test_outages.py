@@ -56,7 +56,7 @@ def test_database_and_controller_away(slurm, copy_of, reference):
         try:
             time.sleep(5)
             call("scancel", held)
-            wait_for(lambda: study.attempts()[HELD][1:], "the job to be sent again, without the database")
+            study.wait_for(lambda: study.attempts()[HELD][1:], "the job to be sent again, without the database")
             time.sleep(5)
             cluster("stop", "slurmctld")
             try:

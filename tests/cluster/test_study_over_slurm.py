@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm_runs import GATHERED, Study, accounted, call, full_disk, job, wait_for
+from slurm_runs import GATHERED, Study, accounted, call, full_disk, job
 
 ON_GPUS = ("train_model", "attack_images", "predict", "ablate_units")
 CANCELLED, TOO_LONG, TOO_LARGE = (f"predict-alexnet-s-generalisation-{shard:04d}" for shard in range(3))
@@ -27,8 +27,8 @@ def studies(slurm, source, reference, copy_of) -> tuple[Study, Study]:
         call("scontrol", "update", f"jobid={faulty.held(TOO_LONG)}", "TimeLimit=1")
         call("scancel", faulty.held(CANCELLED))
         with fresh.make() as fresh_run:
-            wait_for(lambda: DISK_FULL in faulty.attempts(), "the job with a full disk to start")
-            wait_for(lambda: job(faulty.attempts()[DISK_FULL][0])["JobState"] == "FAILED", "the job with a full disk to fail")
+            faulty.wait_for(lambda: DISK_FULL in faulty.attempts(), "the job with a full disk to start")
+            faulty.wait_for(lambda: job(faulty.attempts()[DISK_FULL][0])["JobState"] == "FAILED", "the job with a full disk to fail")
             make_room()
             faulty_run.end()
             fresh_run.end()

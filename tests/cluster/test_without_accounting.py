@@ -2,7 +2,7 @@
 
 import time
 
-from slurm_runs import GATHERED, call, cluster, wait_for
+from slurm_runs import GATHERED, call, cluster
 
 CANCELLED, HELD = (f"predict-alexnet-s-generalisation-{shard:04d}" for shard in range(2))
 
@@ -14,7 +14,7 @@ def test_cancelled_job_and_controller_away(slurm_without_accounting, copy_of, re
     with study.make(GATHERED) as run:
         call("scancel", study.held(CANCELLED))
         held = study.held(HELD)
-        wait_for(lambda: study.attempts()[CANCELLED][1:], "the job to be sent again")  # what is sent meanwhile may fail for good
+        study.wait_for(lambda: study.attempts()[CANCELLED][1:], "the job to be sent again")  # what is sent meanwhile may fail for good
         cluster("stop", "slurmctld")
         try:
             time.sleep(20)
