@@ -24,7 +24,9 @@ rule ablate_units:
     params:
         layers=lookup("models/{model}/layers", within=config),
         n_images=ablated_images,
-        code=code("ablate_units.py"),
+        classes=classes_of(CONFLICT) if CONFLICT else None,
+        sixteen_by=config["predictions"]["sixteen_by"],
+        code=code("ablate_units.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/ablate_units.py"
 

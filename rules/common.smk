@@ -11,7 +11,8 @@ from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
 from robustlens.errors import InputError
 from robustlens.progress import watch
-from robustlens.study import check_schema, check_study
+from robustlens.shorthand import corruption_of, is_fetched, write_out
+from robustlens.study import FILES, SIXTEEN, check_schema, check_study
 from snakemake.logging import logger
 from snakemake.utils import validate
 
@@ -20,13 +21,15 @@ watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 try:
     check_schema(config, f"{workflow.basedir}/schemas/config.schema.yaml")
     validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
+    write_out(config)
     check_study(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
 NETWORK = {"device": "cpu", "batch_size": 200}  # of rules that run a network, unless a profile says otherwise
 SEED = config["seed"]
-PAIRED = sorted({pair[role] for pair in config["pairs"].values() for role in ("standard", "robust")})
+ABLATED_PAIRS = config["pairs"] if config["ablation"]["pairs"] is None else config["ablation"]["pairs"]
+ABLATED = sorted({config["pairs"][name][role] for name in ABLATED_PAIRS for role in ("standard", "robust")})
 TRAINED = [name for name, spec in config["models"].items() if "train" in spec]
 IMPORTED = [name for name in config["models"] if name not in TRAINED]
 CONTROLS = [control["model"] for control in config["controls"].values()]
@@ -39,6 +42,8 @@ SMOOTHNESS_SETS = ["clean", NOISE] if NOISE else []
 IMAGE_SETS = [*config["concepts"], *SMOOTHNESS_SETS]
 COMPLEXITY_THRESHOLDS = sorted({config["complexity"]["iou"], *config["complexity"]["curve"]})
 CONFLICT = config["ablation"]["stimulus"]
+CORRUPTIONS = corruption_of(config)
+PARTNERED = [name for name, spec in config["stimuli"].items() if spec["kind"] == "cue-conflict"]  # each image needs another one
 
 
 def one_of(names):
@@ -54,6 +59,7 @@ wildcard_constraints:
     concept_set=one_of(config["concepts"]),
     image_set=one_of(IMAGE_SETS),
     package=one_of(config["packages"]),
+    download=one_of(config["downloads"]),
     shard="[0-9]+",
 
 
@@ -118,6 +124,36 @@ def images(wildcards):
 
 def source_shard(wildcards):
     return f"results/stimuli/{source_of(wildcards.stimulus)}/shard-{wildcards.shard}.parquet"
+
+
+def texture_shards(wildcards):
+    """All shards of the source, where each image is given the texture of another one."""
+    return stimulus_shards(source_of(wildcards.stimulus)) if wildcards.stimulus in PARTNERED else []
+
+
+def stimulus_files(wildcards):
+    """The weights and folders that the manipulation reads; of a folder of the user's the time means nothing."""
+    paths = [path for key, path in config["stimuli"][wildcards.stimulus].items() if key in FILES]
+    return [fetched(path) for path in paths if is_fetched(path) or Path(path).is_file()]
+
+
+def needs_a_device(spec):
+    """Whether a stimulus is computed in batches, which a GPU does faster."""
+    return spec["kind"] in ("corruption", "adain") or spec.get("engine") == "adain" or spec.get("masks") == "segmenter"
+
+
+ON_DEVICE = [name for name, spec in config["stimuli"].items() if needs_a_device(spec)]
+
+
+def classes_of(name):
+    """The classes among which an image set asks to decide; None: all of the network."""
+    spec = config["sources"][source_of(name)]
+    return spec.get("classes", "imagenet-16" if spec["kind"] in SIXTEEN else None)
+
+
+def suite_classes(wildcards):
+    """The same of each stimulus of a suite."""
+    return {name: classes_of(name) for name in suite_members(wildcards)}
 
 
 def stimulus_spec(wildcards):
@@ -226,6 +262,7 @@ def prediction_shards(wildcards):
 
 PREDICTED = {name: source_of(name) for members in config["suites"].values() for name in members}
 PREDICTED_SOURCES = sorted(set(PREDICTED.values()))
+SELECTED_PAIRS = list(config["pairs"]) if "clean" in PREDICTED else []
 
 
 def dumped_images(wildcards):
@@ -263,14 +300,14 @@ def ablation_shards(wildcards):
 
 
 def fetched(path):
-    """The file or folder itself, or the fetched package that it is part of."""
-    return Path(*Path(path).parts[:3]).as_posix() if path.startswith("results/fetched/") else path
+    """The file or folder itself, or the package or download that it is part of."""
+    return Path(*Path(path).parts[:3]).as_posix() if is_fetched(path) else path
 
 
 def source_folder(wildcards):
-    """The package that a source's folder is part of; a folder of the user's is read in place, its time means nothing."""
-    root = of_source(wildcards).get("root", "")
-    return fetched(root) if root.startswith("results/fetched/") else []
+    """What is fetched of a source; a folder of the user's is read in place, its time means nothing."""
+    spec = of_source(wildcards)
+    return [fetched(spec[key]) for key in ("root", "devkit") if is_fetched(spec.get(key, ""))]
 
 
 def checkpoint_file(wildcards):

@@ -50,7 +50,10 @@ rule predict:
         images=predicted_images,
     params:
         stimuli=suite_members,
-        code=code("predict.py"),
+        classes=suite_classes,
+        sixteen_by=config["predictions"]["sixteen_by"],
+        probabilities=config["predictions"]["probabilities"],
+        code=code("predict.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/predict.py"
 

@@ -1,5 +1,6 @@
 # NEEDS  predictions, neurons and ablation of every model
-# MAKES  results/reports/tables/*.csv, claims.csv, figures/, index.html
+# MAKES  results/both_correct/{pair}/manifest.parquet    the clean images that both networks of a pair label correctly
+#        results/reports/tables/*.csv, claims.csv, figures/, index.html
 
 NEURONS = {
     "filters": expand("results/neurons/{model}/filters.parquet", model=config["models"]),
@@ -8,29 +9,38 @@ NEURONS = {
     "complexity": expand(
         "results/neurons/{model}/{concept_set}/complexity.parquet", concept_set=config["concepts"], model=config["models"]
     ),
-    "ablation": expand("results/ablation/{model}/units.parquet", model=PAIRED if CONFLICT else []),
+    "ablation": expand("results/ablation/{model}/units.parquet", model=ABLATED if CONFLICT else []),
     "top_images": expand("results/neurons/{model}/top_images.parquet", model=STUDIED if NOISE else []),
 }
 PREDICTIONS = expand("results/predictions/{model}/predictions.parquet", model=config["models"])
+PUBLISHED_LISTS = [fetched(pair["published"]) for pair in config["pairs"].values() if "published" in pair]
 CONCEPTS = expand("results/concepts/{concept_set}/concepts.parquet", concept_set=config["concepts"])
 UNIT_TABLES = ["total_variation", "dissection", "dissection_units", "concept_shift", "complexity", "ablation", "concepts"]
 TABLES = expand(
     "results/reports/tables/{table}.csv",
-    table=["accuracy", "accuracy_both_correct", "shape_bias", "training", *UNIT_TABLES],
+    table=["accuracy", "top5", "accuracy_both_correct", "shape_bias", "both_correct", "corruption_errors", "mce", "training", *UNIT_TABLES],
 )
-SHOWN_MODELS = list(next(iter(config["pairs"].values()), {"standard": STUDIED[0]}).values())
-PICTURES = [stimulus_shards(name, 1, model)[0] for name in PREDICTED for model in (SHOWN_MODELS if name in config["attacks"] else [None])]
+SHOWN_MODELS = next(([pair["standard"], pair["robust"]] for pair in config["pairs"].values()), STUDIED[:1])
+SHOWN = [name for name in PREDICTED if name not in CORRUPTIONS]
+PICTURES = [stimulus_shards(name, 1, model)[0] for name in SHOWN for model in (SHOWN_MODELS if name in config["attacks"] else [None])]
 DUMPED = stimulus_shards("clean", config["activations"]["n_images"]) if NOISE else []
 
 
 rule tabulate_behaviour:
-    """Accuracy by stimulus and shape against texture, of all models."""
+    """Accuracy by stimulus, shape against texture and corruption errors, of all models; images that both of a pair label correctly."""
     input:
+        PUBLISHED_LISTS,
         predictions=PREDICTIONS,
+        manifest=["results/stimuli/clean/manifest.parquet"] if SELECTED_PAIRS else [],
     output:
+        selected=expand("results/both_correct/{pair}/manifest.parquet", pair=SELECTED_PAIRS),
         accuracy_csv="results/reports/tables/accuracy.csv",
+        top5_csv="results/reports/tables/top5.csv",
         both_correct_csv="results/reports/tables/accuracy_both_correct.csv",
         shape_bias_csv="results/reports/tables/shape_bias.csv",
+        selection_csv="results/reports/tables/both_correct.csv",
+        corruption_errors_csv="results/reports/tables/corruption_errors.csv",
+        mce_csv="results/reports/tables/mce.csv",
     log:
         "logs/tabulate_behaviour.log",
     benchmark:
@@ -40,7 +50,10 @@ rule tabulate_behaviour:
     params:
         pairs=config["pairs"],
         conflict=config["claims"]["cue_conflict"],
-        code=code("tabulate_behaviour.py"),
+        corruptions={name: level for name, level in CORRUPTIONS.items() if name in PREDICTED},
+        baseline=config["predictions"]["baseline"],
+        resamples=config["statistics"]["resamples"],
+        code=code("tabulate_behaviour.py") + code_of_table("alexnet_errors.csv") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/tabulate_behaviour.py"
 

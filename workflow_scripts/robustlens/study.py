@@ -10,18 +10,32 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match, relevance
 
 from robustlens.errors import InputError
+from robustlens.shorthand import corruption_of, is_fetched
 
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 PARAMETERS = {  # of a kind of stimulus, beside kind, source and preserves: those it must have, those it may have
     "gaussian-blur": (("sigma",), ()),
     "gaussian-noise": (("sigma",), ()),
     "scrambled": (("grid",), ("permutation",)),
-    "silhouette": ((), ("polarity",)),
-    "stylized": ((), ()),
-    "black-and-white": ((), ("threshold", "smoothing")),
+    "silhouette": ((), ("masks", "folder", "network", "weights", "polarity", "least", "most")),
+    "stylized": ((), ("paintings",)),
+    "adain": (("encoder", "decoder", "paintings"), ("alpha",)),
+    "cue-conflict": ((), ("engine", "encoder", "decoder")),
+    "black-and-white": ((), ("threshold", "smoothing", "outline")),
     "contour": ((), ("width", "sigma_edges")),
+    "edges": ((), ("sigma", "low", "high", "polarity")),
+    "corruption": (("corruption", "severity"), ("jpeg", "frost")),
 }
-NEED_A_SCENE = ("silhouette", "stylized")  # kinds that only a source that this workflow draws can give
+LAYOUTS = {  # of a kind of source that is not drawn, beside root, n_images, geometry, images_per_shard, classes and preserves
+    "image-folder": ((), ("labels",)),
+    "imagenet": ((), ("devkit",)),
+    "imagenet-c": (("corruption", "severity"), ()),
+    "cue-conflict": ((), ()),
+    "sixteen-classes": ((), ()),
+    "parquet": ((), ()),
+}
+SIXTEEN = ("cue-conflict", "sixteen-classes")  # kinds of sources whose labels are among the 16 classes
+FILES = ("root", "devkit", "folder", "weights", "paintings", "encoder", "decoder", "frost")  # keys whose values are files or folders
 WORDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
@@ -79,27 +93,64 @@ def check_study(config: dict) -> None:
 
 def check_names(config: dict, images: list[str]) -> None:
     """Names become parts of paths: lower case, and each used once among the image sets."""
-    for section in ("packages", "sources", "concepts", "stimuli", "attacks", "models", "pairs", "suites", "training", "controls"):
+    sections = (
+        "packages",
+        "downloads",
+        "corruptions",
+        "sources",
+        "concepts",
+        "stimuli",
+        "attacks",
+        "models",
+        "pairs",
+        "suites",
+        "training",
+    )
+    for section in (*sections, "controls"):
         for name in config[section]:
             if not (isinstance(name, str) and NAME.fullmatch(name)):
                 raise InputError(f"{section}.{name}", "lower-case letters and digits, joined by - or .", repr(name))
     repeated = [name for name in images if images.count(name) > 1]
     if repeated:
         raise InputError(repeated[0], "one image set of this name", "several of sources, concepts, stimuli, attacks")
+    if repeated := [name for name in config["downloads"] if name in config["packages"]]:
+        raise InputError(repeated[0], "one download of this name", "one of packages and one of downloads")
+    for name, spec in config["downloads"].items():
+        if ("git" in spec) == ("files" in spec) or ("git" in spec and not {"commit", "folders"} <= set(spec)):
+            raise InputError(f"downloads.{name}", "either files, or git with commit and folders", ", ".join(spec) or "nothing")
+        for file in spec.get("files", []):
+            if ("sha256" in file) == ("md5" in file):
+                raise InputError(f"downloads.{name}: {file['url']}", "either sha256 or md5", "both" if "md5" in file else "neither")
+    levels: dict[tuple, str] = {}
+    for name, level in corruption_of(config).items():
+        other = levels.setdefault((level["corruption"], level["severity"]), name)
+        if other != name:
+            raise InputError(f"corruptions: {name}", "one image set of each corruption and severity", f"{other} too")
+    for name, spec in config["corruptions"].items():
+        idle = {"source", "jpeg", "frost"} & set(spec) if "root" in spec else {"n_images", "geometry", "images_per_shard"} & set(spec)
+        if idle:
+            raise InputError(f"corruptions.{name}", f"the keys of {'published' if 'root' in spec else 'made'} pictures", min(idle))
+        if "root" in spec and not {"n_images", "geometry"} <= set(spec):
+            raise InputError(f"corruptions.{name}", "the keys n_images and geometry beside root", ", ".join(spec))
 
 
 def check_images(config: dict, images: list[str]) -> None:
-    """Folders of pictures; sources and parameters of stimuli; members of suites."""
-    for section in ("sources", "concepts"):
+    """Files and folders; sources and parameters of stimuli; members of suites."""
+    for section in ("sources", "concepts", "stimuli"):
         for name, spec in config[section].items():
-            root = spec.get("root")
-            if root and not Path(root).is_dir() and not Path(root).parts[:2] == ("results", "fetched"):
-                raise InputError(f"{section}.{name}.root", "a folder of pictures", f"{root}, which is not there")
+            for key in FILES:
+                if key in spec and not Path(spec[key]).exists() and not is_fetched(spec[key]):
+                    what = "a folder of pictures" if key == "root" and spec["kind"] != "parquet" else "a file or folder"
+                    raise InputError(f"{section}.{name}.{key}", what, f"{spec[key]}, which is not there")
+    for name, spec in config["sources"].items():
+        if spec["kind"] != "embedded":
+            _check_keys(f"sources.{name}", spec, LAYOUTS, ("root", "n_images", "geometry", "images_per_shard", "classes"))
     for section in ("stimuli", "attacks"):
         for name, spec in config[section].items():
             _known(f"{section}.{name}.source", spec["source"], config["sources"])
     for name, spec in config["stimuli"].items():
-        _check_parameters(f"stimuli.{name}", spec, config["sources"][spec["source"]]["kind"])
+        _check_keys(f"stimuli.{name}", spec, PARAMETERS)
+        _check_masks(f"stimuli.{name}", spec, config["sources"][spec["source"]]["kind"])
     suite_of: dict[str, str] = {}
     for suite, members in config["suites"].items():
         for name in members:
@@ -109,15 +160,27 @@ def check_images(config: dict, images: list[str]) -> None:
             suite_of[name] = suite
 
 
-def _check_parameters(where: str, spec: dict, source_kind: str) -> None:
-    must, may = PARAMETERS[spec["kind"]]
-    given = set(spec) - {"kind", "source", "preserves"}
+def _check_keys(where: str, spec: dict, kinds: dict, common: Iterable[str] = ()) -> None:
+    """The keys that an entry of its kind must have and may have, beside ``common`` ones."""
+    must, may = kinds[spec["kind"]]
+    given = set(spec) - {"kind", "source", "preserves", *common}
     if missing := [key for key in must if key not in given]:
         raise InputError(where, f"the key {missing[0]} for a {spec['kind']}", "none")
     if idle := sorted(given - {*must, *may}):
         raise InputError(where, f"the parameters of {spec['kind']} alone ({', '.join((*must, *may)) or 'none'})", idle[0])
-    if spec["kind"] in NEED_A_SCENE and source_kind != "embedded":
-        raise InputError(f"{where}.source", f"drawn scenes (kind embedded) for {spec['kind']}", f"{spec['source']}, of kind {source_kind}")
+
+
+def _check_masks(where: str, spec: dict, source_kind: str) -> None:
+    """What the objects of silhouettes, and the engine of cue-conflict images, need."""
+    masks = spec.get("masks", "given")
+    if spec["kind"] == "silhouette" and masks == "given" and source_kind != "embedded":
+        raise InputError(f"{where}.masks", f"folder, segmenter or grabcut for pictures of kind {source_kind}", "given")
+    needed = {"folder": ("folder",), "segmenter": ("network", "weights")}.get(masks, ()) if spec["kind"] == "silhouette" else ()
+    if spec["kind"] == "cue-conflict" and spec.get("engine") == "adain":
+        needed = ("encoder", "decoder")
+    for key in needed:
+        if key not in spec:
+            raise InputError(where, f"the key {key} for {spec.get('engine', masks)}", "none")
 
 
 def check_models(config: dict) -> None:
@@ -129,9 +192,11 @@ def check_models(config: dict) -> None:
         if "train" in spec:
             _known(f"models.{name}.train.source", spec["train"]["source"], config["sources"])
             _known(f"models.{name}.train.recipe", spec["train"]["recipe"], config["training"])
-        elif not Path(spec["weights"]).is_file() and Path(spec["weights"]).parts[:2] != ("results", "fetched"):
+        elif not Path(spec["weights"]).is_file() and not is_fetched(spec["weights"]):
             raise InputError(f"models.{name}.weights", "a checkpoint file", f"{spec['weights']}, which is not there")
     for name, pair in config["pairs"].items():
+        if "published" in pair and not Path(pair["published"]).is_file() and not is_fetched(pair["published"]):
+            raise InputError(f"pairs.{name}.published", "a list of pictures (.npy)", f"{pair['published']}, which is not there")
         for role in ("standard", "robust"):
             _known(f"pairs.{name}.{role}", pair[role], config["models"])
         for key in ("architecture", "layers"):
@@ -149,7 +214,7 @@ def _check_architecture(where: str, spec: dict) -> None:
     if not (module and factory):
         raise InputError(f"{where}.architecture", "package.module:factory", repr(spec["architecture"]))
     python_path = spec.get("python_path")
-    if python_path and Path(python_path).parts[:2] != ("results", "fetched") and not Path(python_path).is_dir():
+    if python_path and not is_fetched(python_path) and not Path(python_path).is_dir():
         raise InputError(f"{where}.python_path", "a folder", f"{python_path}, which is not there")
     package = module.partition(".")[0]
     try:
@@ -168,8 +233,14 @@ def check_questions(config: dict) -> None:
         if config["stimuli"][noise]["source"] != "clean":
             raise InputError("activations.noise", "a stimulus made from clean", f"{noise}, made from {config['stimuli'][noise]['source']}")
     if config["ablation"]["stimulus"]:
-        _known("ablation.stimulus", config["ablation"]["stimulus"], config["sources"])
+        _known("ablation.stimulus", config["ablation"]["stimulus"], {**config["sources"], **config["stimuli"]})
+    for name in config["ablation"]["pairs"] or []:
+        _known("ablation.pairs", name, config["pairs"])
+    if config["predictions"]["baseline"]:
+        _known("predictions.baseline", config["predictions"]["baseline"], config["models"])
     for key, names in config["claims"].items():
+        if isinstance(names, bool):
+            continue
         for name in [names] if isinstance(names, str) else names or []:
             _known(f"claims.{key}", name, shown, "a stimulus of a suite")
     if config["claims"]["adversarial"]:

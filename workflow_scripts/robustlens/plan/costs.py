@@ -14,12 +14,12 @@ from robustlens.plan.networks import NetworkCost, network_cost
 
 UNITS = {  # what the time of a rule's job grows with; of rules that are not named here it is counted by the job
     **dict.fromkeys(("train_model", "train_part", "attack_images", "predict", "dump_activations", "ablate_units"), "GFLOP"),
-    **dict.fromkeys(("render_images", "make_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
+    **dict.fromkeys(("render_images", "make_stimulus", "compute_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
     **dict.fromkeys(("index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
     **dict.fromkeys(("measure_smoothness", "rank_images"), "GB"),  # of activations
     "dissect": "Mpixel",  # of the units' maps at the size of the label maps
 }
-PREDICTION_BYTES = 24  # of a row of predictions, compressed, beside 4 a class
+PREDICTION_BYTES = 24  # of a row of predictions, compressed, beside 4 a class where all probabilities are kept
 
 
 class UnknownCost(Exception):
@@ -71,7 +71,7 @@ class Costs:
             return passes, passes
         if job.rule == "attack_images":  # use_best looks at the last image too; the first block's labels are checked
             attack = self.config["attacks"][job.wildcards["attack"]]
-            forward = images * (attack["steps"] + bool(attack["use_best"])) + min(images, self._block(job))
+            forward = images * (attack["steps"] + bool(attack["use_best"])) + min(images, self._block(job, self._side(attack["source"])))
             return forward, images * attack["steps"]
         if job.rule == "ablate_units":  # the intact network, and a decision for every unit
             return images * (1 + self._network(job, self._side(self.config["ablation"]["stimulus"]))[0].n_units), 0
@@ -108,7 +108,7 @@ class Costs:
         networks = {side: self._network(job, side) for side in sides}
         amount = sum(n * networks[side][0].forward for side, n in sides.items())
         network, common = networks[sides.most_common(1)[0][0]]
-        return {"amount": amount, "n_bytes": images * (4 * network.n_classes + PREDICTION_BYTES), **common}
+        return {"amount": amount, "n_bytes": images * self._row_bytes(network), **common}
 
     def _dump_activations(self, job: Job, images: int) -> dict:
         network, common = self._network(job, self._side(job.wildcards["image_set"]))
@@ -126,6 +126,8 @@ class Costs:
     def _make_stimulus(self, job: Job, images: int) -> dict:
         stimulus = self.config["stimuli"][job.wildcards["stimulus"]]
         return self._pictures(images, self._side(stimulus["source"]), stimulus["kind"])
+
+    _compute_stimulus = _make_stimulus
 
     def _render_concepts(self, job: Job, images: int) -> dict:
         return self._pictures(images, self._side(job.wildcards["concept_set"]))
@@ -148,7 +150,11 @@ class Costs:
         members = [name for suite in self.config["suites"].values() for name in suite]
         rows = sum(self._source(name)["n_images"] for name in members)
         network, _ = self._network(job, self._side(members[0]))
-        return {"amount": rows, "n_bytes": rows * (4 * network.n_classes + PREDICTION_BYTES)}
+        return {"amount": rows, "n_bytes": rows * self._row_bytes(network)}
+
+    def _row_bytes(self, network: NetworkCost) -> int:
+        """Of a row of predictions."""
+        return PREDICTION_BYTES + (4 * network.n_classes if self.config["predictions"]["probabilities"] else 0)
 
     def _dissect(self, job: Job, images: int) -> dict:
         concepts = job.wildcards["concept_set"]
@@ -208,11 +214,11 @@ class Costs:
         return found
 
     @staticmethod
-    def _block(job: Job) -> int:
+    def _block(job: Job, side: int) -> int:
         """Images that go through a network together."""
-        from robustlens.inference import BLOCK
+        from robustlens.inference import block_size
 
-        return BLOCK if job.resources.get("device", "cpu") == "cpu" else int(job.resources["batch_size"])
+        return block_size(side, side) if job.resources.get("device", "cpu") == "cpu" else int(job.resources["batch_size"])
 
 
 def _side_of(source: dict, what: str) -> int | str:
@@ -221,7 +227,7 @@ def _side_of(source: dict, what: str) -> int | str:
         from robustlens.stimuli.embedded import SIDE
 
         return SIDE
-    if source["kind"] == "image-folder":
+    if "geometry" in source:
         return source["geometry"]["crop"]
     index = Path(source["root"], "index.csv")
     try:

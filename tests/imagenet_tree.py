@@ -1,0 +1,154 @@
+"""A tree of tiny files in the real layouts of everything that studies/imagenet.yaml reads, and the config that names them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torchvision
+from PIL import Image
+
+from robustlens.broden import LabelledImage, write_broden
+from robustlens.imagenet import classes
+from robustlens.shorthand import COMMON
+from robustlens.stimuli.adain import build_decoder, build_encoder
+from robustlens.stimuli.embedded import render_scene
+
+PER_CLASS = 2  # images of each class
+STEMS = [f"ILSVRC2012_val_{number:08d}" for number in range(1, 2 * PER_CLASS + 1)]
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def two_classes() -> pd.DataFrame:
+    """Two classes that ImageNet-A and -R hold and that are of two of the 16."""
+    table = classes()
+    both = table[(table["imagenet_a"] == 1) & (table["imagenet_r"] == 1) & (table["sixteen"].fillna("") != "")]
+    return both.drop_duplicates("sixteen").head(2)
+
+
+def picture(number: int, height: int = 224, width: int = 224) -> Image.Image:
+    """A drawn scene, enlarged: an object on a ground."""
+    scene = render_scene(f"picture-{number}", number % 8, number % 8, 0)
+    return Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def save(path: Path, number: int, *size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(number, *size).save(path)
+
+
+def write_images(root: Path) -> None:
+    """ImageNet and its relatives, and the stimuli of Geirhos et al."""
+    wnids = list(two_classes()["wnid"])
+    for number, stem in enumerate(STEMS):
+        wnid = wnids[number // PER_CLASS]
+        save(root / "val" / wnid / f"{stem}.JPEG", number, 240, 300)
+        for kind in COMMON:
+            for severity in range(1, 6):
+                save(root / "imagenet-c" / kind.replace("-", "_") / str(severity) / wnid / f"{stem}.JPEG", number)
+    for rank, (index, wnid) in enumerate(zip(two_classes()["index"], wnids, strict=True)):
+        for number in range(PER_CLASS):
+            save(root / "imagenet-a" / wnid / f"0.{number}_{wnid} _ other_0.9.jpg", 10 + number, 230, 260)
+            save(root / "imagenet-r" / wnid / f"art_{number}.jpg", 20 + number, 260, 230)
+            save(root / "imagenet-sketch" / wnid / f"sketch_{number}.JPEG", 30 + number, 250, 250)
+            save(root / "imagenetv2" / str(index) / f"{rank}{number}.jpeg", 40 + number, 300, 240)
+            save(root / "paintings" / f"{rank}{number}.jpg", 50 + 2 * rank + number, 200, 280)
+    shapes = root / "texture-vs-shape/stimuli"
+    for number, (shape, texture) in enumerate([("bear1", "clock2"), ("bear2", "oven1"), ("clock1", "bear1"), ("clock3", "clock1")]):
+        save(shapes / "style-transfer-preprocessed-512" / shape[:-1] / f"{shape}-{texture}.png", 60 + number)
+    for folder in ("edges", "filled-silhouettes"):
+        for name in ("bear1", "clock1"):
+            save(shapes / folder / name[:-1] / f"{name}.png", 70)
+
+
+def write_broden_224(folder: Path, n_images: int = 4) -> None:
+    """Pictures of 224 px with label maps of half their side, as in broden1_224."""
+    images = []
+    for number in range(n_images):
+        scene = render_scene(f"concept-{number}", number % 8, number % 8, 0)
+        maps = {"object": (scene.mask > 127).astype(int), "color": 1 + (scene.pixels.mean(axis=2) > 128).astype(int)}
+        images.append(LabelledImage(f"ade_{number}.png", scene.pixels, maps, {"texture": ["dotted"], "scene": ["street-s"]}))
+    names = {"color": ["black-c", "grey-c"], "object": ["dog"], "part": ["leg"], "material": ["wood"]}
+    write_broden(folder, names | {"scene": ["street-s"], "texture": ["dotted"]}, images)
+    index = pd.read_csv(folder / "index.csv", dtype=str, keep_default_na=False)
+    for path in (folder / "images").iterdir():
+        side = 224 if path.name in set(index["image"]) else 112
+        with Image.open(path) as stored:
+            resized = stored.resize((side, side), Image.Resampling.NEAREST)
+        resized.save(path)
+    index.assign(ih=224, iw=224, sh=112, sw=112).to_csv(folder / "index.csv", index=False)
+
+
+def as_robustness(state: dict, rename=str) -> dict:
+    """A checkpoint of the robustness package: everything twice, with the normalisation beside it."""
+    saved = {"module.normalizer.new_mean": MEAN, "module.normalizer.new_std": STD, "module.attacker.normalize.new_mean": MEAN}
+    for name, tensor in state.items():
+        saved[f"module.model.{rename(name)}"] = saved[f"module.attacker.model.{rename(name)}"] = tensor
+    return {"model": saved, "epoch": 90}
+
+
+def write_weights(root: Path) -> None:
+    """Networks of random weights in the formats of the study's checkpoints."""
+    root.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+
+    def state(build, **arguments) -> dict:
+        return build(weights=None, **arguments).state_dict()
+
+    models = torchvision.models
+    torch.save(state(models.alexnet), root / "alexnet-s.pth")
+    last = {"classifier.6.": "last_layer."}
+    torch.save(as_robustness(state(models.alexnet), renaming(last)), root / "alexnet-r.pt")
+    torch.save(state(models.googlenet, aux_logits=True, init_weights=False), root / "googlenet-s.pth")
+    branch = {"branch4.1.": "branch4_conv."}
+    torch.save(as_robustness(state(models.googlenet, aux_logits=False, init_weights=False), renaming(branch)), root / "googlenet-r.pt")
+    torch.save(state(models.resnet50), root / "resnet50-s.pth")
+    torch.save(as_robustness(state(models.resnet50)), root / "resnet50-r.pt")
+    for name in ("resnet50-sin", "resnet50-sin-in"):
+        torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state(models.resnet50).items()}}, root / f"{name}.pth.tar")
+    torch.save(
+        torchvision.models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None).state_dict(), root / "segmenter.pth"
+    )
+    write_adain(root)
+
+
+def renaming(names: dict[str, str]):
+    def rename(name: str) -> str:
+        for own, saved in names.items():
+            name = name.replace(own, saved)
+        return name
+
+    return rename
+
+
+def write_adain(root: Path) -> None:
+    """An encoder and a decoder of random weights in the layout of the published ones."""
+    torch.save(build_encoder().state_dict(), root / "adain-encoder.pth")
+    torch.save(build_decoder().state_dict(), root / "adain-decoder.pth")
+
+
+def write_tree(root: Path) -> dict:
+    """Everything, below ``root``; the config that a user would give beside studies/imagenet.yaml."""
+    write_images(root)
+    write_broden_224(root / "broden")
+    write_weights(root / "weights")
+    shapes = root / "texture-vs-shape/stimuli"
+    paths = {
+        name: root / name for name in ("imagenet-c", "imagenet-a", "imagenet-r", "imagenet-sketch", "imagenetv2", "broden", "paintings")
+    }
+    paths |= {"imagenet": root / "val", "cue-conflict": shapes / "style-transfer-preprocessed-512"}
+    paths |= {name: shapes / name for name in ("edges", "filled-silhouettes")}
+    lists = root / "both-correct-lists"
+    lists.mkdir()
+    for pair in ("alexnet", "googlenet", "resnet50"):
+        np.save(lists / f"intersection_{pair}_{pair}-r.npy", np.array([f"{stem}.JPEG" for stem in STEMS[1:]]))
+    paths["both-correct-lists"] = lists
+    paths |= {path.name.partition(".")[0]: path for path in sorted((root / "weights").iterdir())}
+    n_images = dict.fromkeys(["clean", "imagenet-a", "imagenet-r", "imagenet-sketch", "imagenetv2"], 2 * PER_CLASS)
+    n_images |= {"cue-conflict": 3, "edges": 2, "filled-silhouettes": 2}
+    return {
+        "paths": {name: {"path": str(path)} for name, path in paths.items()},
+        "sources": {name: {"n_images": count} for name, count in n_images.items()},
+        "corruptions": {"imagenet-c": {"n_images": 2 * PER_CLASS}},
+        "concepts": {"broden": {"n_images": 4}},
+    }

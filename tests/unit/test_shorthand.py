@@ -1,0 +1,68 @@
+"""Paths by name and sets of corruptions, written out; what is missing is listed at once."""
+
+import copy
+
+import pytest
+
+from robustlens.errors import InputError
+from robustlens.shorthand import COMMON, corruption_of, write_out
+
+
+def study(tmp_path, **parts) -> dict:
+    (tmp_path / "val").mkdir(exist_ok=True)
+    paths = {
+        "photos": {"path": str(tmp_path), "get": "photos.org"},
+        "weights": {"path": None, "get": "weights.org"},
+        "broden": {"path": "results/fetched/broden", "get": "broden.org"},
+        "idle": {"path": None, "get": "nobody asks for it"},
+    }
+    return {"paths": paths, "sources": {}, "stimuli": {}, "suites": {}, "claims": {}, **parts}
+
+
+def test_a_name_becomes_its_path(tmp_path):
+    config = study(tmp_path, sources={"a": {"root": "$photos/val"}, "b": {"root": "$photos", "label": "5 $"}}, concepts=["$broden/x"])
+    write_out(config)
+    assert config["sources"]["a"]["root"] == f"{tmp_path}/val" and config["sources"]["b"] == {"root": str(tmp_path), "label": "5 $"}
+    assert config["concepts"] == ["results/fetched/broden/x"]
+    again = copy.deepcopy(config)
+    write_out(again)
+    assert again == config
+
+
+def test_all_that_is_missing_is_listed_with_where_to_get_it(tmp_path):
+    config = study(tmp_path, sources={"a": {"root": "$photos/gone"}}, models={"s": {"weights": "$weights"}, "r": {"weights": "$weights"}})
+    with pytest.raises(InputError) as error:
+        write_out(config)
+    text = str(error.value)
+    assert text.startswith("paths: expected all that this study reads, got 2 missing; give them in a second file")
+    assert f"paths.photos.path: {tmp_path}/gone is not there. photos.org" in text
+    assert text.count("paths.weights.path: not given. weights.org") == 1 and "idle" not in text
+    with pytest.raises(InputError, match=r"\$phtos: expected a name of paths \(photos, weights, broden, idle\), got phtos"):
+        write_out(study(tmp_path, sources={"a": {"root": "$phtos"}}))
+
+
+def test_a_set_of_corruptions_is_its_members(tmp_path):
+    sets = {
+        "c": {"root": "/x", "n_images": 5, "geometry": {"crop": 224}},
+        "own": {"corruptions": ["fog"], "severities": [3, 5], "jpeg": True},
+    }
+    suites, claims = {"all": ["clean", "c", "own"]}, {"distortions": ["own"], "adversarial": None, "only_both_correct": True}
+    config = study(tmp_path, corruptions=sets, suites=suites, claims=claims)
+    write_out(config)
+    assert len(config["sources"]) == 75 and list(config["sources"])[:2] == ["c-gaussian-noise-1", "c-gaussian-noise-2"]
+    common = {"corruption": "jpeg-compression", "severity": 5, "preserves": "both"}
+    assert config["sources"]["c-jpeg-compression-5"] == {"kind": "imagenet-c", **common, **sets["c"]}
+    common = {"corruption": "fog", "severity": 3, "preserves": "both"}
+    assert config["stimuli"]["own-fog-3"] == {"kind": "corruption", "source": "clean", **common, "jpeg": True}
+    assert config["suites"]["all"] == ["clean", *config["sources"], "own-fog-3", "own-fog-5"]
+    assert config["claims"]["distortions"] == ["own-fog-3", "own-fog-5"]
+    assert len(corruption_of(config)) == 77 and corruption_of(config)["own-fog-5"] == {"corruption": "fog", "severity": 5}
+    again = copy.deepcopy(config)
+    write_out(again)
+    assert again == config and len(COMMON) == 15
+
+
+def test_a_member_does_not_take_the_name_of_another_set(tmp_path):
+    config = study(tmp_path, corruptions={"c": {"corruptions": ["fog"]}}, stimuli={"c-fog-2": {"kind": "gaussian-blur"}})
+    with pytest.raises(InputError, match="stimuli.c-fog-2: expected the name free for a member of corruptions.c, got another image set"):
+        write_out(config)

@@ -1,0 +1,100 @@
+"""studies/imagenet.yaml: what it asks for, and the whole of it on tiny files in the real layouts, with real architectures."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from imagenet_tree import PER_CLASS, write_tree
+from robustlens.images import read_manifest
+from robustlens.models.registry import load_model
+from runs import REPOSITORY, jobs, snakemake
+
+STUDY = REPOSITORY / "studies/imagenet.yaml"
+N = 2 * PER_CLASS
+SHORTER = {  # than the study in what takes time only: fewer units to zero, fewer steps, a small segmentation network
+    "attacks": {"pgd-3": {"steps": 2}},
+    "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}},
+    "corruptions": {"imagenet-c": {"severities": [1, 5]}},
+    "activations": {"n_images": N},
+    "statistics": {"resamples": 100},
+    "ablation": {"n_images": 2},
+    "models": {name: {"layers": ["features.9", "features.11"]} for name in ("alexnet-s", "alexnet-r")},
+}
+
+
+def test_without_paths_it_says_what_to_bring(tmp_path):
+    done = snakemake(tmp_path, "--dry-run", config=STUDY, check=False)
+    text = done.stdout + done.stderr
+    paths = yaml.safe_load(STUDY.read_text())["paths"]
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("paths.")]
+    assert done.returncode == 1 and "Traceback" not in text
+    asked = {name for name, spec in paths.items() if spec["path"] is None}
+    assert lines[0].startswith("paths: expected all that this study reads") or "paths: expected all that this study reads" in text
+    assert {line.partition(".path: not given. ")[0].removeprefix("paths.") for line in lines if ".path:" in line} == asked
+    assert all(paths[name]["get"] in text for name in asked) and {"imagenet", "imagenet-c", "alexnet-r"} <= asked
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("imagenet")
+    mine = merged(write_tree(folder / "brought"), SHORTER)
+    (folder / "mine.yaml").write_text(yaml.safe_dump(mine))
+    snakemake(folder, "--quiet", "host", config=[STUDY, folder / "mine.yaml"])
+    return folder
+
+
+def merged(one: dict, other: dict) -> dict:
+    keys = {**one, **other}
+    return {key: merged(one[key], other[key]) if key in one and key in other and isinstance(one[key], dict) else keys[key] for key in keys}
+
+
+def table(run, name: str) -> pd.DataFrame:
+    return pd.read_csv(run / "results/reports/tables" / f"{name}.csv")
+
+
+def test_every_image_of_every_set_is_decided(run):
+    accuracy = table(run, "accuracy")
+    counts = accuracy.groupby("stimulus")["n_images"].agg(["min", "max", "size"])
+    assert set(counts["size"]) == {8}  # models
+    whole = ["clean", "gaussian-noise-0.08", "scrambled-2", "scrambled-4", "scrambled-8", "stylized", "black-and-white", "canny", "pgd-3"]
+    whole += ["imagenet-a", "imagenet-r", "imagenet-sketch", "imagenetv2"]
+    assert (counts.loc[whole] == N).all(axis=None) or (counts.loc[whole, ["min", "max"]] == N).all(axis=None)
+    corrupted = [name for name in counts.index if name.startswith("imagenet-c-")]
+    assert len(corrupted) == 30 and (counts.loc[corrupted, ["min", "max"]] == N).all(axis=None)
+    assert counts.loc["cue-conflict", "max"] == 3 and counts.loc["edges", "max"] == counts.loc["filled-silhouettes", "max"] == 2
+    assert (table(run, "shape_bias")["n_images"] == 3).all()
+
+
+def test_modified_images_have_the_ids_of_their_originals(run):
+    clean = read_manifest(run / "results/stimuli/clean/manifest.parquet")["image_id"]
+    assert list(clean) == [f"ILSVRC2012_val_{number:08d}" for number in range(1, N + 1)]
+    for name in ("imagenet-c-fog-1", "imagenet-c-jpeg-compression-5"):
+        assert list(read_manifest(run / f"results/stimuli/{name}/manifest.parquet")["image_id"]) == list(clean)
+
+
+def test_the_networks_are_those_of_the_files(run):
+    for model, architecture in (("alexnet-r", "AlexNet"), ("googlenet-s", "GoogLeNet"), ("resnet50-sin", "ResNet")):
+        folder = run / "results/models" / model
+        loaded = load_model(str(folder / "weights.safetensors"), str(folder / "card.json"), "cpu")
+        assert type(loaded.network).__name__ == architecture
+        assert loaded.card["mean"] == [0.485, 0.456, 0.406]
+        if architecture == "GoogLeNet":
+            assert loaded.network.transform_input and not loaded.network.aux_logits
+
+
+def test_neurons_corruptions_and_the_report_are_there(run):
+    assert set(table(run, "dissection")["model"]) == set(yaml.safe_load(STUDY.read_text())["models"])
+    assert set(table(run, "ablation")["model"]) == {"alexnet-s", "alexnet-r"}
+    assert table(run, "corruption_errors")["error"].between(0, 1).all() and set(table(run, "mce")["model"]) > {"resnet50-r"}
+    claims = pd.read_csv(run / "results/reports/claims.csv")
+    assert set(claims["claim"]) == {f"C{number}" for number in range(1, 13)}
+    assert (run / "results/reports/index.html").stat().st_size > 100_000
+    selected = table(run, "both_correct")
+    assert (selected.loc[selected["class"] == "all", "n_published"] == N - 1).all() and len(selected) == 3 * 17
+    for pair in ("alexnet", "googlenet", "resnet50"):
+        assert set(read_manifest(run / f"results/both_correct/{pair}/manifest.parquet").columns) > {"image_id", "label"}
+
+
+def test_a_second_run_does_nothing(run):
+    assert jobs(run, config=[STUDY, run / "mine.yaml"]) == {}

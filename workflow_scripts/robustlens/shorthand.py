@@ -1,0 +1,96 @@
+"""What a config says in short, written out: paths by their name, and a whole set of corruptions by its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from robustlens.errors import InputError
+
+COMMON = (
+    *("gaussian-noise", "shot-noise", "impulse-noise", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur", "snow"),
+    *("frost", "fog", "brightness", "contrast", "elastic-transform", "pixelate", "jpeg-compression"),
+)  # the 15 of ImageNet-C, in its order
+EXTRA = ("speckle-noise", "gaussian-blur", "spatter", "saturate")  # its validation set
+
+
+def write_out(config: dict) -> None:
+    """Replace, in place, every ``$name`` by the path of that name and every set of corruptions by its members.
+
+    Doing it again changes nothing. Raises InputError that lists every path that is used and not given, and where to get what it is for.
+    """
+    fill_paths(config)
+    expand_corruptions(config)
+
+
+# --------------------------------------------------------------------------------------------------------------------- paths
+def fill_paths(config: dict) -> None:
+    """Replace ``$name`` and ``$name/rest``, wherever a value of the config begins so, by ``paths.<name>.path``."""
+    paths, missing = config.get("paths") or {}, {}
+    for place, key, text in _references({name: part for name, part in config.items() if name not in ("paths", "downloads")}):
+        name, _, rest = text[1:].partition("/")
+        if name not in paths:
+            raise InputError(text, f"a name of paths ({', '.join(paths) or 'there are none'})", name)
+        path = paths[name]["path"]
+        if path and (Path(path, rest).exists() or is_fetched(path)):
+            place[key] = Path(path, rest).as_posix()
+        else:
+            missing.setdefault(name, []).append(Path(path, rest).as_posix() if path else None)
+    if missing:
+        raise InputError("paths", "all that this study reads", _list(paths, missing))
+
+
+def is_fetched(path: str) -> bool:
+    """Whether a rule brings it."""
+    return Path(path).parts[:2] == ("results", "fetched")
+
+
+def _references(part: dict | list) -> Iterator[tuple[dict | list, object, str]]:
+    """(container, key, text) of every text that begins with a dollar sign."""
+    for key, value in list(part.items() if isinstance(part, dict) else enumerate(part)):
+        if isinstance(value, dict | list):
+            yield from _references(value)
+        elif isinstance(value, str) and value.startswith("$"):
+            yield part, key, value
+
+
+def _list(paths: dict, missing: dict[str, list[str | None]]) -> str:
+    """A line that says how to mend it, and one a path: its name, what is wrong, what belongs there and where to get it."""
+    lines = []
+    for name, wanted in missing.items():
+        absent = sorted({path for path in wanted if path})
+        state = f"{absent[0]} is not there" if absent else "not given"
+        lines.append(f"\n  paths.{name}.path: {state}. {paths[name]['get']}")
+    return f"{len(missing)} missing; give them in a second file after --configfile:{''.join(lines)}"
+
+
+# --------------------------------------------------------------------------------------------------------------- corruptions
+def expand_corruptions(config: dict) -> None:
+    """Make every member of a set of ``corruptions`` a source (where a root is given) or a stimulus, and of its name a list of names."""
+    members = {}
+    for name, spec in (config.get("corruptions") or {}).items():
+        members[name] = []
+        for kind in spec.get("corruptions", COMMON):
+            for severity in spec.get("severities", [1, 2, 3, 4, 5]):
+                member = f"{name}-{kind}-{severity}"
+                section, entry = _member(spec, kind, severity)
+                if config[section].setdefault(member, entry) != entry:
+                    raise InputError(f"{section}.{member}", f"the name free for a member of corruptions.{name}", "another image set")
+                members[name].append(member)
+    for lists in (config.get("suites") or {}, config.get("claims") or {}):
+        for key, names in lists.items():
+            if isinstance(names, list):
+                lists[key] = [inner for name in names for inner in members.get(name, [name])]
+
+
+def _member(spec: dict, kind: str, severity: int) -> tuple[str, dict]:
+    common = {"corruption": kind, "severity": severity, "preserves": "both"}
+    own = {key: value for key, value in spec.items() if key not in ("corruptions", "severities")}
+    if "root" in spec:
+        return "sources", {"kind": "imagenet-c", **common, **own}
+    return "stimuli", {"kind": "corruption", "source": "clean", **common, **own}
+
+
+def corruption_of(config: dict) -> dict[str, dict]:
+    """Image set -> its ``corruption`` and ``severity``, of those that are members of ImageNet-C, published or made here."""
+    sets = {**(config.get("sources") or {}), **(config.get("stimuli") or {})}
+    members = {name: spec for name, spec in sets.items() if spec.get("kind") in ("corruption", "imagenet-c")}
+    return {name: {key: spec.get(key) for key in ("corruption", "severity")} for name, spec in members.items()}
