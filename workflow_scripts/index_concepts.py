@@ -1,14 +1,15 @@
-"""Write one shard of the images of a concept set, which stay in their place."""
+"""Write one shard of the images of a concept set, which stay in their place; every one is read once."""
 
 from pathlib import Path
 
-from robustlens.images import read_manifest, shard_rows, write_shard
+from robustlens.images import check_pictures, read_manifest, shard_rows, write_shard
 
 
 def main(broden: str, manifest: str, shard_file: str, *, shard: int, images_per_shard: int) -> None:
     """``broden``: the folder of the concept set; ``manifest``: the list of its images."""
     rows = shard_rows(read_manifest(manifest), int(shard), images_per_shard)
     write_shard(shard_file, rows, root=Path(broden, "images"), origin={"kind": "concepts", "source": broden})
+    check_pictures(shard_file)
 
 
 if __name__ == "__main__":

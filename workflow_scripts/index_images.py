@@ -1,12 +1,13 @@
-"""Write one shard of an image folder: the pictures stay in their place, their digests are taken."""
+"""Write one shard of pictures that stay in their place: their digests are taken, and every one is read once."""
 
-from robustlens.images import read_manifest, shard_rows, write_shard
+from robustlens.images import check_pictures, read_manifest, shard_rows, write_shard
 
 
 def main(manifest: str, shard_file: str, *, name: str, source: dict, shard: int, images_per_shard: int) -> None:
     rows = shard_rows(read_manifest(manifest), int(shard), images_per_shard)
     origin = {"kind": source["kind"], "source": name}
     write_shard(shard_file, rows, root=source["root"], geometry=source.get("geometry"), origin=origin)
+    check_pictures(shard_file)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from index_concepts import main
+from robustlens.errors import InputError
 from robustlens.images import read_shard, write_manifest
 
 
@@ -22,3 +23,10 @@ def test_images_are_read_in_place(broden, manifest, tmp_path):
     shard = read_shard(tmp_path / "shard.parquet")
     assert len(shard) == 4 and shard.pixels().shape == (4, 48, 48, 3)
     assert np.array_equal(shard.pixels(0, 1)[0], np.asarray(Image.open(broden / "images" / "concepts-scenes-000020.png")))
+
+
+def test_a_picture_that_cannot_be_read_is_named(broden, manifest, tmp_path):
+    (broden / "images" / "concepts-scenes-000003.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="000003.png: expected a readable picture"):
+        main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=0, images_per_shard=20)
+    assert not (tmp_path / "shard.parquet").exists()

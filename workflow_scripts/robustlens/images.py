@@ -295,3 +295,13 @@ def read_shard(path: str | Path) -> Shard:
     rows = table.drop_columns(["image", "mask"] + ["float"] * (floats is not None)).to_pandas()
     originals = Originals(notes["root"])
     return Shard(Path(path), rows, notes["origin"], table["image"], table["mask"], originals, notes["geometry"], floats)
+
+
+def check_pictures(path: str | Path, size: int = 50) -> None:
+    """Decode every picture of a shard, ``size`` at a time. Raises InputError, and removes the shard, for one that cannot be read."""
+    try:
+        for _ in read_shard(path).batches(size):
+            pass
+    except InputError:
+        Path(path).unlink()
+        raise
