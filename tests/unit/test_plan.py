@@ -127,6 +127,9 @@ def test_reading_activations():
 
 
 def test_pictures():
+    made = {**STUDY["stimuli"], "fog": {"kind": "corruption", "corruption": "fog", "severity": 3, "source": "clean"}}
+    fog = cost("compute_stimulus", {**STUDY, "stimuli": made}, resources={"images": 30}, stimulus="fog", shard="0000")
+    assert fog.kind == "corruption fog 10 px" and fog.amount == pytest.approx(30 * 100 / 1e6)
     found = cost("make_stimulus", resources={"images": 30}, stimulus="noisy", shard="0000")
     assert found.amount == found.pixels == pytest.approx(30 * 100 / 1e6)
     assert found.kind == "gaussian-noise 10 px" and found.n_bytes is None

@@ -125,7 +125,8 @@ class Costs:
 
     def _make_stimulus(self, job: Job, images: int) -> dict:
         stimulus = self.config["stimuli"][job.wildcards["stimulus"]]
-        return self._pictures(images, self._side(stimulus["source"]), stimulus["kind"])
+        kind = [stimulus["kind"], *(stimulus[key] for key in ("corruption", "masks", "engine") if key in stimulus)]
+        return self._pictures(images, self._side(stimulus["source"]), " ".join(kind))
 
     _compute_stimulus = _make_stimulus
 
