@@ -1,4 +1,8 @@
-"""A tree of tiny files in the real layouts of everything that studies/imagenet.yaml reads, and the config that names them."""
+"""A tree of tiny files in the real layouts of everything that studies/imagenet.yaml reads, and the config that names them.
+
+The networks have random weights, but one class has a bias that no image outweighs: the first of the two classes that there are pictures
+of. So every network is right on exactly the half of any set, if the labels of its layout are read as they should be.
+"""
 
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from robustlens.stimuli.adain import build_decoder, build_encoder
 from robustlens.stimuli.embedded import render_scene
 
 PER_CLASS = 2  # images of each class
+BIAS = 300.0  # of the class that is always decided
 STEMS = [f"ILSVRC2012_val_{number:08d}" for number in range(1, 2 * PER_CLASS + 1)]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
@@ -53,12 +58,13 @@ def write_images(root: Path) -> None:
             save(root / "imagenet-sketch" / wnid / f"sketch_{number}.JPEG", 30 + number, 250, 250)
             save(root / "imagenetv2" / str(index) / f"{rank}{number}.jpeg", 40 + number, 300, 240)
             save(root / "paintings" / f"{rank}{number}.jpg", 50 + 2 * rank + number, 200, 280)
-    shapes = root / "texture-vs-shape/stimuli"
-    for number, (shape, texture) in enumerate([("bear1", "clock2"), ("bear2", "oven1"), ("clock1", "bear1"), ("clock3", "clock1")]):
+    shapes, (first, second) = root / "texture-vs-shape/stimuli", two_classes()["sixteen"]
+    pairs = [(f"{first}1", f"{second}2"), (f"{first}2", "oven1"), (f"{second}1", f"{first}1"), (f"{second}3", f"{second}1")]
+    for number, (shape, texture) in enumerate(pairs):  # the last one has no conflict
         save(shapes / "style-transfer-preprocessed-512" / shape[:-1] / f"{shape}-{texture}.png", 60 + number)
     for folder in ("edges", "filled-silhouettes"):
-        for name in ("bear1", "clock1"):
-            save(shapes / folder / name[:-1] / f"{name}.png", 70)
+        for name in (first, second):
+            save(shapes / folder / name / f"{name}1.png", 70)
 
 
 def write_broden_224(folder: Path, n_images: int = 4) -> None:
@@ -93,7 +99,10 @@ def write_weights(root: Path) -> None:
     torch.manual_seed(0)
 
     def state(build, **arguments) -> dict:
-        return build(weights=None, **arguments).state_dict()
+        found = build(weights=None, **arguments).state_dict()
+        last = next(name for name in ("classifier.6.bias", "fc.bias") if name in found)
+        found[last][int(two_classes()["index"].iloc[0])] = BIAS
+        return found
 
     models = torchvision.models
     torch.save(state(models.alexnet), root / "alexnet-s.pth")

@@ -63,7 +63,14 @@ def test_every_image_of_every_set_is_decided(run):
     corrupted = [name for name in counts.index if name.startswith("imagenet-c-")]
     assert len(corrupted) == 30 and (counts.loc[corrupted, ["min", "max"]] == N).all(axis=None)
     assert counts.loc["cue-conflict", "max"] == 3 and counts.loc["edges", "max"] == counts.loc["filled-silhouettes", "max"] == 2
-    assert (table(run, "shape_bias")["n_images"] == 3).all()
+    labelled = accuracy[~accuracy["stimulus"].isin(["cue-conflict", "silhouette"])]
+    assert (labelled["top1"] == 0.5).all()  # every network decides for the first of the two classes
+
+
+def test_cues_are_decided_among_sixteen_classes(run):
+    """Shapes of the first class: two of three; its texture: one."""
+    bias = table(run, "shape_bias")
+    assert len(bias) == 8 and (bias[["n_images", "n_decided"]] == 3).all(axis=None) and (bias["shape_bias"].round(4) == 0.6667).all()
 
 
 def test_modified_images_have_the_ids_of_their_originals(run):
@@ -86,12 +93,17 @@ def test_the_networks_are_those_of_the_files(run):
 def test_neurons_corruptions_and_the_report_are_there(run):
     assert set(table(run, "dissection")["model"]) == set(yaml.safe_load(STUDY.read_text())["models"])
     assert set(table(run, "ablation")["model"]) == {"alexnet-s", "alexnet-r"}
-    assert table(run, "corruption_errors")["error"].between(0, 1).all() and set(table(run, "mce")["model"]) > {"resnet50-r"}
+    assert (table(run, "corruption_errors")["error"] == 0.5).all() and len(table(run, "corruption_errors")) == 8 * 30
+    mce = table(run, "mce").set_index(["model", "statistic"])["value"]
+    assert mce["resnet50-r", "mean-error"] == 0.5 and pd.isna(mce["resnet50-r", "mce"])  # of two severities
     claims = pd.read_csv(run / "results/reports/claims.csv")
+    of_subset = claims[claims["claim"].isin(["C3", "C5"])]  # of the images that both networks get right: those of the first class
+    assert (of_subset["n"] == str(PER_CLASS)).all() and (of_subset[["standard", "robust"]] == 1).all(axis=None) and len(of_subset) == 12
     assert set(claims["claim"]) == {f"C{number}" for number in range(1, 13)}
     assert (run / "results/reports/index.html").stat().st_size > 100_000
     selected = table(run, "both_correct")
-    assert (selected.loc[selected["class"] == "all", "n_published"] == N - 1).all() and len(selected) == 3 * 17
+    whole = selected[selected["class"] == "all"]
+    assert (whole[["n_images", "n_published", "n_common"]] == [PER_CLASS, N - 1, PER_CLASS - 1]).all(axis=None) and len(selected) == 3 * 17
     for pair in ("alexnet", "googlenet", "resnet50"):
         assert set(read_manifest(run / f"results/both_correct/{pair}/manifest.parquet").columns) > {"image_id", "label"}
 
