@@ -1,14 +1,17 @@
 """The corruptions of ImageNet-C, by cases that can be worked out on paper and by plain implementations of the published formulas."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from PIL import Image
 from scipy import ndimage, stats
 
+from robustlens import shorthand
 from robustlens.corruptions import blur, digital, draws, noise, weather
 from robustlens.corruptions.catalogue import COMMON, CORRUPTIONS, EXTRA, find_corruption, stack
 from robustlens.corruptions.frost_pictures import drawn_pictures, frost_pictures, read_pictures
@@ -384,6 +387,13 @@ def test_compression_is_a_jpeg_of_its_quality():
         buffer = io.BytesIO()
         Image.fromarray(scene()).save(buffer, "JPEG", quality=quality)
         assert np.array_equal(apply(digital.jpeg_compression, scene(), severity), np.asarray(Image.open(buffer)))
+
+
+def test_the_config_knows_the_corruptions_that_are_made():
+    """It is read where torch is not imported, so the names stand there a second time."""
+    schema = yaml.safe_load((Path(__file__).resolve().parents[2] / "schemas/config.schema.yaml").read_text())
+    assert list(COMMON) == list(shorthand.COMMON) and list(EXTRA) == list(shorthand.EXTRA)
+    assert list(CORRUPTIONS) == schema["$defs"]["corruption"]["enum"]
 
 
 def test_unknown_names_are_refused_by_the_catalogue():

@@ -1,0 +1,46 @@
+"""What several tests of stylization share: a folder of paintings, weights of AdaIN, torch on one thread."""
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from robustlens.stimuli.adain import build_decoder, build_encoder
+from robustlens.stimuli.paintings import draw_painting
+
+
+@pytest.fixture
+def one_thread():
+    """As in a job."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def paintings(tmp_path):
+    """Five paintings in two folders, one of them not square."""
+    folder = tmp_path / "paintings"
+    for name in ("b/1.png", "a/2.png", "a/1.jpg", "c.png", ".thumbnails/x.png", "b/wide.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_painting(name, 0, 24, 40 if "wide" in name else 24)).save(folder / name)
+    (folder / ".DS_Store").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights in the layout of the published ones: the encoder's as a torch file, the decoder's as safetensors."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    states = {}
+    for name, network in (("vgg_normalised", build_encoder()), ("decoder", build_decoder())):
+        for module in network:
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.normal_(module.weight, std=(2 / module.weight[0].numel()) ** 0.5)
+                torch.nn.init.constant_(module.bias, 0.1)
+        states[name] = network.state_dict()
+    torch.save(states["vgg_normalised"] | {"51.bias": torch.zeros(512)}, folder / "vgg_normalised.pth")  # a layer beyond relu4_1
+    save_file(states["decoder"], folder / "decoder.safetensors")
+    return {"encoder": str(folder / "vgg_normalised.pth"), "decoder": str(folder / "decoder.safetensors")}
