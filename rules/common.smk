@@ -180,6 +180,11 @@ def broden_folder(wildcards):
     return concept_spec(wildcards)["root"]
 
 
+def broden_files(wildcards):
+    """The same, or the download that it is part of."""
+    return fetched(broden_folder(wildcards))
+
+
 def model_spec(wildcards):
     return config["models"][wildcards.model]
 

@@ -202,7 +202,7 @@ rule render_concepts:
 rule pack_concepts:
     """The labels of a concept set in one file, its concepts in a table, its images in a manifest."""
     input:
-        broden=broden_folder,
+        broden_files,
     output:
         labels="results/concepts/{concept_set}/labels.h5",
         concepts="results/concepts/{concept_set}/concepts.parquet",
@@ -214,6 +214,7 @@ rule pack_concepts:
     conda:
         "../envs/robustlens.yaml"
     params:
+        broden=broden_folder,
         categories=config["dissection"]["categories"],
         n_images=concept_images,
         code=code("pack_concepts.py"),
@@ -224,7 +225,7 @@ rule pack_concepts:
 rule index_concepts:
     """One shard of a concept set's images, read in place."""
     input:
-        broden=broden_folder,
+        broden_files,
         manifest="results/stimuli/{concept_set}/manifest.parquet",
     output:
         shard_file="results/stimuli/{concept_set}/shard-{shard}.parquet",
@@ -237,6 +238,7 @@ rule index_concepts:
     resources:
         images=images,
     params:
+        broden=broden_folder,
         shard=shard_number,
         images_per_shard=shard_size,
         code=code("index_concepts.py"),

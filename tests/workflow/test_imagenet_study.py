@@ -34,6 +34,28 @@ def test_without_paths_it_says_what_to_bring(tmp_path):
     assert all(paths[name]["get"] in text for name in asked) and {"imagenet", "imagenet-c", "alexnet-r"} <= asked
 
 
+def test_what_is_public_is_fetched(tmp_path):
+    """With the rest given, and with all that can be made instead of brought, a dry run has a rule for every file."""
+    study = yaml.safe_load(STUDY.read_text())
+    (tmp_path / "brought.pt").touch()
+    for name, spec in study["paths"].items():
+        spec["path"] = spec["path"] or str(tmp_path / "brought.pt" if name in study["models"] else tmp_path)
+    own = {
+        "corruptions": {"imagenet-c": {"jpeg": True}},
+        "stimuli": {"silhouette": {"kind": "silhouette", "masks": "grabcut", "preserves": "shape"}},
+        "attacks": {"pgd-float": {"norm": "linf", "eps": 0.0157, "step": 0.004, "steps": 7, "store": "float"}},
+    }
+    own["stimuli"] |= {"stylized": {"kind": "stylized", "preserves": "shape"}, "crossed": {"kind": "cue-conflict", "preserves": "both"}}
+    for made, n_downloads in (({}, 10), (own, 8)):
+        study |= {"corruptions": made.get("corruptions", study["corruptions"]), "attacks": study["attacks"] | made.get("attacks", {})}
+        study["stimuli"] |= made.get("stimuli", {})
+        study["suites"]["all"] += ["crossed", "pgd-float"] if made else []
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+        found = jobs(tmp_path, config=tmp_path / "study.yaml")
+        assert found["fetch_download"] == n_downloads and found["index_images"] == (36 if made else 786)
+    assert found["compute_stimulus"] == 75 * 10 and found["attack_images"] == 2 * 80
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a finished run."""
