@@ -23,6 +23,10 @@ include: "rules/reports.smk"
 include: "rules/plan.smk"
 
 
+onerror:  # at Ctrl-C the Slurm executor forgets the jobs whose state it is asking for just then
+    shell("'{workflow.basedir}/slurm/cancel' {log:q} >/dev/null")
+
+
 rule all:
     default_target: True
     input:

@@ -103,8 +103,9 @@ class Study:
         return call("slurm/recover", cwd=self.folder, env=self.environment)
 
     def plan(self, name: str, fault: str) -> None:
-        """Let the job of this name (``rule-wildcard-wildcard``) commit a fault, see faults.py."""
+        """Let the job of this name (``rule-wildcard-wildcard``) commit a fault, again where it did before; see faults.py."""
         (self.folder / "faults").mkdir(exist_ok=True)
+        (self.folder / "faults" / f"{name}.taken").unlink(missing_ok=True)
         (self.folder / "faults" / name).write_text(fault)
 
     def wait_for(self, what: Callable[[], object], words: str):
