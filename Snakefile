@@ -45,6 +45,11 @@ rule models:
         expand("results/models/{model}/card.json", model=config["models"]),
 
 
+rule layers:
+    input:
+        expand("results/models/{model}/layers.csv", model=config["models"]),
+
+
 rule predictions:
     input:
         expand("results/predictions/{model}/predictions.parquet", model=config["models"]),

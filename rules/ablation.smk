@@ -6,6 +6,7 @@
 rule ablate_units:
     """Shape and texture score of every unit of one model on one shard of the cue-conflict images."""
     input:
+        ancient(verified_model),
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard=conflict_shard,

@@ -6,6 +6,7 @@
 rule dump_activations:
     """Activations of one model on one shard of an image set."""
     input:
+        ancient(verified_model),
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard="results/stimuli/{image_set}/shard-{shard}.parquet",

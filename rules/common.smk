@@ -32,6 +32,7 @@ ABLATED_PAIRS = config["pairs"] if config["ablation"]["pairs"] is None else conf
 ABLATED = sorted({config["pairs"][name][role] for name in ABLATED_PAIRS for role in ("standard", "robust")})
 TRAINED = [name for name, spec in config["models"].items() if "train" in spec]
 IMPORTED = [name for name in config["models"] if name not in TRAINED]
+VERIFIED = IMPORTED if "clean" in config["sources"] else []
 CONTROLS = [control["model"] for control in config["controls"].values()]
 STUDIED = [name for name in config["models"] if name not in CONTROLS]
 RENDERED = [name for name, source in config["sources"].items() if source["kind"] == "embedded"]
@@ -191,7 +192,7 @@ def model_spec(wildcards):
 
 def network_spec(wildcards):
     """What a model's weights depend on; which layers are studied and how the report calls it is not its affair."""
-    return {key: value for key, value in model_spec(wildcards).items() if key not in ("layers", "label", "train")}
+    return {key: value for key, value in model_spec(wildcards).items() if key not in ("layers", "label", "train", "top1")}
 
 
 def training_source(wildcards):
@@ -321,6 +322,32 @@ def checkpoint_file(wildcards):
 
 def package_folder(wildcards):
     return fetched(model_spec(wildcards).get("python_path", "")) or []
+
+
+def side_of_clean():
+    """Side in px of the images that a network will see; None where the study has no clean ones."""
+    clean = config["sources"].get("clean", {})
+    if clean.get("kind") == "embedded":
+        from robustlens.stimuli.embedded import SIDE
+
+        return SIDE
+    return clean.get("geometry", {}).get("crop")
+
+
+def n_classes():
+    """How many classes the labels of the study name; None where it does not say."""
+    return len(config["classes"]) or (1000 if config["sources"].get("clean", {}).get("kind") == "imagenet" else None)
+
+
+def verified_images():
+    """Resource: how many images of clean a network that is brought is tried on."""
+    n_images = source_spec("clean")["n_images"] if VERIFIED else 0
+    return min(n_images, config["verification"]["n_images"] or n_images)
+
+
+def verified_model(wildcards):
+    """What says that a network that is brought was loaded right: nothing is computed with it before."""
+    return [f"results/models/{wildcards.model}/verified.json"] if wildcards.model in VERIFIED else []
 
 
 def import_code(wildcards):

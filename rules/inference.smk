@@ -7,6 +7,7 @@
 rule attack_images:
     """Adversarial images of one model on one shard."""
     input:
+        ancient(verified_model),
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard=attacked_shard,
@@ -33,6 +34,7 @@ rule attack_images:
 rule predict:
     """Predictions of one model on one shard of every stimulus of a suite."""
     input:
+        ancient(verified_model),
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shards=suite_shards,

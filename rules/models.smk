@@ -1,5 +1,7 @@
 # NEEDS  results/stimuli/{source}/shard-{shard}.parquet       images to train on
 # MAKES  results/models/{model}/weights.safetensors, card.json, training.parquet
+#        results/models/{model}/layers.csv                     what every module gives, and which are studied by default
+#        results/models/{model}/verified.json                  of networks that are brought: accuracy on clean, as expected
 #        results/models/{model}/initial.safetensors            of trained models: the weights before the first step
 #        results/models/{model}/epoch-{epoch}.safetensors      while a training that is cut into jobs is under way
 
@@ -86,6 +88,59 @@ rule import_model:
     params:
         model="{model}",
         spec=network_spec,
+        n_classes=n_classes(),
+        input_size=side_of_clean(),
         code=import_code,
     script:
         "../workflow_scripts/import_model.py"
+
+
+rule verify_model:
+    """Whether a checkpoint was loaded right: its accuracy on clean against the one that the config expects."""
+    input:
+        weights="results/models/{model}/weights.safetensors",
+        card="results/models/{model}/card.json",
+        shards=stimulus_shards("clean") if VERIFIED else [],
+    output:
+        verified="results/models/{model}/verified.json",
+    log:
+        "logs/verify_model/{model}.log",
+    benchmark:
+        "benchmarks/verify_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(VERIFIED),
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
+        images=verified_images(),
+    params:
+        expected=lookup("models/{model}/top1", within=config, default=None),
+        classes=classes_of("clean") if VERIFIED else None,
+        sixteen_by=config["predictions"]["sixteen_by"],
+        n_images=config["verification"]["n_images"],
+        code=code("verify_model.py") + code_of_table("imagenet_classes.csv"),
+    script:
+        "../workflow_scripts/verify_model.py"
+
+
+rule list_layers:
+    """What every module of one network gives, and which of them are its layers by default."""
+    input:
+        weights="results/models/{model}/weights.safetensors",
+        card="results/models/{model}/card.json",
+    output:
+        table="results/models/{model}/layers.csv",
+    log:
+        "logs/list_layers/{model}.log",
+    benchmark:
+        "benchmarks/list_layers/{model}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        layers=lookup("models/{model}/layers", within=config),
+        input_size=side_of_clean(),
+        code=code("list_layers.py"),
+    script:
+        "../workflow_scripts/list_layers.py"

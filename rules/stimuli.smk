@@ -19,8 +19,8 @@ rule fetch_package:
     conda:
         "../envs/robustlens.yaml"
     params:
-        requirement=lookup("packages/{package}/requirement", within=config),
-        sha256=lookup("packages/{package}/sha256", within=config),
+        name="{package}",
+        spec=lookup("packages/{package}", within=config),
         code=code("fetch_package.py"),
     script:
         "../workflow_scripts/fetch_package.py"

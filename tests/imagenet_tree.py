@@ -20,6 +20,7 @@ from robustlens.stimuli.embedded import render_scene
 
 PER_CLASS = 2  # images of each class
 BIAS = 300.0  # of the class that is always decided
+NETWORKS = [f"{name}-{role}" for name in ("alexnet", "googlenet", "resnet50") for role in "sr"] + ["resnet50-sin", "resnet50-sin-in"]
 STEMS = [f"ILSVRC2012_val_{number:08d}" for number in range(1, 2 * PER_CLASS + 1)]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
@@ -160,4 +161,5 @@ def write_tree(root: Path) -> dict:
         "sources": {name: {"n_images": count} for name, count in n_images.items()},
         "corruptions": {"imagenet-c": {"n_images": 2 * PER_CLASS}},
         "concepts": {"broden": {"n_images": 4}},
+        "models": {name: {"top1": 0.5} for name in NETWORKS},
     }

@@ -1,6 +1,7 @@
 """Shape and texture score of every hidden unit of one model on one shard: zero it and decide the cue-conflict images again."""
 
 from robustlens.images import read_shard, write_parquet
+from robustlens.models.layers import studied_layers
 from robustlens.models.registry import load_model
 from robustlens.neurons.ablation import ablate_units
 
@@ -11,17 +12,19 @@ def main(
     shard: str,
     scores: str,
     *,
-    layers: list[str],
+    layers: list[str] | None,
     n_images: int,
     classes: str | None,
     sixteen_by: str,
     device: str,
     batch_size: int,
 ):
-    """``n_images``: how many images of the shard, in order, are decided again; ``classes``, ``sixteen_by``: among which classes."""
-    model = load_model(weights, card, device, layers)
+    """``layers``: names, None for the default ones; ``n_images``: how many images of the shard, in order, are decided again; ``classes``,
+    ``sixteen_by``: among which classes."""
+    model, images = load_model(weights, card, device), read_shard(shard)
+    model.layers = studied_layers(model.network, model.card, layers, images.pixels(0, 1).shape[1])
     asked = {"n_images": n_images, "classes": classes, "sixteen_by": sixteen_by}
-    write_parquet(scores, ablate_units(model, read_shard(shard), batch_size=batch_size, **asked))
+    write_parquet(scores, ablate_units(model, images, batch_size=batch_size, **asked))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robustlens.images import read_shard
 from robustlens.inference import Blocks, recorded
+from robustlens.models.layers import studied_layers
 from robustlens.models.registry import load_model
 from robustlens.store import ActivationWriter
 
@@ -19,14 +20,15 @@ def main(
     activations: str,
     *,
     image_set: str,
-    layers: list[str],
+    layers: list[str] | None,
     n_images: int | None,
     compression: str,
     device: str,
     batch_size: int,
 ):
-    """``n_images``: how many images of the shard to dump, None for all of them."""
-    model, images = load_model(weights, card, device, layers), read_shard(shard)
+    """``layers``: names, None for the default ones; ``n_images``: how many images of the shard to dump, None for all of them."""
+    model, images = load_model(weights, card, device), read_shard(shard)
+    model.layers = studied_layers(model.network, model.card, layers, images.pixels(0, 1).shape[1])
     n_images = len(images) if n_images is None else min(n_images, len(images))
     attributes = {
         "model": model.card["model"],

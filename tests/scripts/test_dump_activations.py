@@ -100,3 +100,9 @@ def test_layers_that_have_no_maps_are_refused(tmp_path, dump, layers, fault):
     with pytest.raises(InputError, match=fault):
         dump(shard, layers=layers)
     assert not list(tmp_path.glob("*.h5")) and not list(tmp_path.glob(".*.h5*"))
+
+
+def test_layers_that_nobody_named(tmp_path, dump):
+    (shard,) = cut_shards(tmp_path, pictures(3), image_rows(3), 3)
+    _, maps, _ = read(dump(shard, layers=None))
+    assert list(maps) == ["conv1", "conv2", "conv3", "conv4", "conv5"]

@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
-NEED_TORCH = {"train_model", "train_part", "import_model", "attack_images", "predict", "dump_activations", "ablate_units"}
+NEED_TORCH = {
+    "train_model",
+    "train_part",
+    "import_model",
+    "verify_model",
+    "list_layers",
+    "attack_images",
+    "predict",
+    "dump_activations",
+    "ablate_units",
+}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 PROGRAM = """
 import importlib, json, sys

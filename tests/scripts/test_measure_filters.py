@@ -58,3 +58,11 @@ def test_weights_that_do_not_fit_the_card_are_refused(model):
     (model / "weights.safetensors").write_bytes(b"not tensors")
     with pytest.raises(InputError, match=r"weights.safetensors: expected a safetensors file"):
         main(str(model / "weights.safetensors"), str(model / "card.json"), str(model / "filters.parquet"), model="net")
+
+
+def test_a_network_without_convolutions_has_no_filters(model):
+    (model / "card.json").write_text(json.dumps({"convolutions": []}))
+    main(str(model / "weights.safetensors"), str(model / "card.json"), str(model / "none.parquet"), model="mixer", initial=None)
+    table = pd.read_parquet(model / "none.parquet")
+    assert len(table) == 0 and table.columns[:6].tolist() == ["model", "layer", "depth", "weights", "unit", "kernel_height"]
+    assert table["total_variation"].dtype == np.float64 and table["unit"].dtype == np.int32

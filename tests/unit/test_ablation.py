@@ -167,3 +167,31 @@ def test_a_failure_of_the_network_itself_is_not_hidden(tmp_path):
     shard = make_shard(tmp_path / "s.parquet", pictures(3), image_rows(3, shape=0, texture=1))
     with pytest.raises(RuntimeError, match="broken"):
         ablate_units(classifier(Fails(), ["maps"]), shard, batch_size=10)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(3, (0, 2, 3, 1)), (2, None)])
+def test_units_of_channels_last_and_of_tokens(axis, shape):
+    """The unit is the last axis: zeroing it everywhere is what ablation does, the class token included."""
+
+    class Rearranged(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cells, self.head = nn.Linear(3, 6), nn.Linear(6, 4)
+
+        def forward(self, images):
+            maps = images.permute(0, 2, 3, 1)
+            units = self.cells(maps if shape else torch.cat([maps[:, 0, :1], maps.flatten(1, 2)], 1))
+            return self.head(units.flatten(1, -2).amax(1))
+
+    torch.manual_seed(0)
+    model, images = classifier(Rearranged(), ["cells"]), torch.rand(20, 3, 4, 4)
+    intact, found = model(images).argmax(1), []
+    for unit in range(6):
+        with torch.no_grad():
+            hook = model.network.cells.register_forward_hook(
+                lambda _, __, output, unit=unit: output.index_fill(axis, torch.tensor(unit), 0)
+            )
+            found.append((model(images).argmax(1) != intact).numpy())
+            hook.remove()
+    changed = changed_decisions(model, "cells", images, intact)
+    assert changed.shape == (6, 20) and changed.any() and np.array_equal(changed, np.stack(found))

@@ -117,7 +117,7 @@ def scripts():
         ("neurons/total_variation.py", {"measure_filters", "measure_smoothness"}),
         ("neurons/ablation.py", {"ablate_units"}),
         ("models/training.py", {"train_model", "train_part"}),
-        ("inference.py", {"attack_images", "predict", "dump_activations", "ablate_units"}),
+        ("inference.py", {"attack_images", "verify_model", "predict", "dump_activations", "ablate_units"}),
         ("report/claims.py", {"judge_claims"}),
     ],
 )

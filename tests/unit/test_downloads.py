@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from robustlens import downloads
-from robustlens.downloads import download, fetch_download, file_name
+from robustlens.downloads import download, fetch_download, fetch_files, file_name
 from robustlens.errors import InputError
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
@@ -217,6 +217,17 @@ def test_files_are_moved_or_unpacked_and_nothing_else_stays(server, tmp_path):
     found = sorted(path.relative_to(tmp_path / "fetched").as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert found == [f"some/{name}" for name in ("fog/1/x.JPEG", "fog/2/x.JPEG", "snow/1/x.JPEG", "weights.pth")]
     assert (tmp_path / "fetched/some/fog/2/x.JPEG").read_text() == "fog/2/x.JPEG"
+
+
+def test_a_checksum_from_a_git_lfs_pointer(server, tmp_path):
+    file = {key: value for key, value in entry(server, "/model.bin", b"weights").items() if key != "sha256"}
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(b'weights').hexdigest()}\nsize 7\n".encode()
+    file["pointer"] = entry(server, "/pointer", pointer)["url"]
+    fetch_files(tmp_path / "got", tmp_path / "partial", [file])
+    assert (tmp_path / "got/model.bin").read_bytes() == b"weights"
+    entry(server, "/pointer", pointer.replace(b"sha256:", b"sha256:0000")[:-4])
+    with pytest.raises(InputError, match=f"{server.url}/pointer: expected a Git LFS pointer, got"):
+        fetch_files(tmp_path / "got", tmp_path / "partial2", [file])
 
 
 def test_a_failure_of_the_last_file_leaves_the_others_to_the_next_attempt(server, tmp_path):

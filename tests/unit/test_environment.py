@@ -30,7 +30,7 @@ def test_conda_pins_what_the_lock_pins():
 
 
 def test_the_lock_holds_what_the_project_asks_for():
-    asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    asked = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
     assert names(asked) <= LOCK.keys()
     for requirement in asked:
         name, least = requirement.split(">=")

@@ -229,4 +229,4 @@ def test_edges_and_silhouettes_are_of_sixteen_classes(tmp_path):
 
 
 def test_an_unknown_kind_is_refused(tmp_path):
-    refused("kind: expected cue-conflict, .* or sixteen-classes, got web", tmp_path, 1, "web")
+    refused("kind: expected cifar, .* or sixteen-classes, got web", tmp_path, 1, "web")

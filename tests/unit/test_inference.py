@@ -250,3 +250,24 @@ def test_layers_without_maps_that_repeat_or_do_not_run_are_refused():
     model = classifier(random_network(classes=5, width=8))
     with pytest.raises(InputError, match=r"got head, which gives \[2, 5\]"), recorded(model, ["head"]):
         model(torch.rand(2, 3, 16, 16))
+
+
+def test_recorded_tokens_and_channels_last_are_maps(images):
+    class Patches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.tokens, self.head = nn.Linear(3, 5), nn.Linear(5, 6), nn.Linear(6, 2)
+
+        def forward(self, images):
+            cells = self.last(images.permute(0, 2, 3, 1))
+            tokens = torch.cat([cells[:, 0, :1], cells.flatten(1, 2)], 1)  # one before the cells
+            return self.head(self.tokens(tokens)[:, 0])
+
+    model = classifier(Patches())
+    batch = torch.rand(2, 3, 4, 4)
+    with torch.no_grad(), recorded(model, ["last", "tokens"]) as outputs:
+        model(batch)
+    with torch.no_grad():
+        cells = model.network.last(batch.permute(0, 2, 3, 1))
+        torch.testing.assert_close(outputs["last"], cells.permute(0, 3, 1, 2))
+        torch.testing.assert_close(outputs["tokens"], model.network.tokens(cells).permute(0, 3, 1, 2))

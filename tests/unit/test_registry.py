@@ -1,19 +1,14 @@
 """Networks by name, and what is refused at the door: other weights, foreign keys, hostile files, a device that is not there."""
 
 import json
-import pickle
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from robustlens.checksum import file_sha256
 from robustlens.errors import InputError
-from robustlens.models import registry
-from robustlens.models.checkpoints import read_checkpoint
 from robustlens.models.registry import (
     Classifier,
     build_network,
@@ -21,20 +16,11 @@ from robustlens.models.registry import (
     convolutions,
     load_model,
     load_weights,
+    save_weights,
 )
-from tiny import Channels, coloured, make_model, make_shard, random_network, spec_of
+from tiny import coloured, make_model, make_shard, random_network, spec_of
 
 ALEXNET = "robustlens.models.miniature:alexnet"
-
-
-class Hostile:
-    """Pickled, it writes a file where it is loaded."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return exec, (f"open({str(self.path)!r}, 'w').close()",)
 
 
 # ----------------------------------------------------------------------------------------------------------------- classifiers
@@ -65,6 +51,17 @@ def test_a_network_is_built_from_its_name():
     assert build_network("models.net", ALEXNET, {"classes": 4, "width": 8}).head[-1].out_features == 4
 
 
+def test_torchvision_and_timm_by_name():
+    assert build_network("models.net", "resnet18", {"num_classes": 4}).fc.out_features == 4
+    assert build_network("models.net", "timm:resnet18", {"num_classes": 4}).fc.out_features == 4
+
+
+def test_timm_that_is_not_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match="models.net.architecture: expected timm to be installed, got timm:resnet18; pip install timm"):
+        build_network("models.net", "timm:resnet18", {})
+
+
 def test_a_package_in_a_folder_and_a_factory_in_a_class(tmp_path, monkeypatch):
     (tmp_path / "brought_by_the_user.py").write_text(
         "from torch import nn\n\nclass Nets:\n    @classmethod\n    def by_name(cls, name):\n        return nn.Linear(len(name), 1)\n"
@@ -79,7 +76,11 @@ def test_a_package_in_a_folder_and_a_factory_in_a_class(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("architecture", "arguments", "fault"),
     [
-        ("miniature", {}, "models.net.architecture: expected package.module:factory, got miniature"),
+        ("resnet5", {}, "models.net.architecture: expected a classification model of torchvision, .* got resnet5; perhaps resnet50"),
+        ("timm:resnet5", {}, "models.net.architecture: expected a model that timm .* has, got resnet5; perhaps .*resnet5"),
+        ("resnet18", {"classes": 3}, "models.net.arguments: expected what resnet18 takes, got .*classes"),
+        ("resnet18", {"weights": "DEFAULT"}, "models.net.arguments.weights: expected the name .* under models.net.weights"),
+        ("timm:resnet18", {"pretrained": True}, "models.net.arguments.pretrained: expected the name .* under models.net.weights"),
         (":alexnet", {}, "models.net.architecture: expected package.module:factory, got :alexnet"),
         ("nopackage.at.all:net", {}, r"models.net.architecture: expected an importable .*, got nopackage.at.all:net \(No module"),
         ("robustlens.models.miniature:vgg", {}, r"models.net.architecture: expected an importable .* has no attribute 'vgg'"),
@@ -153,51 +154,14 @@ def test_a_model_is_loaded_on_its_device_and_no_other(tmp_path, monkeypatch, cap
         load_model(*make_model(tmp_path), "cuda")
 
 
-# ----------------------------------------------------------------------------------------------------------------- checkpoints
-def test_checkpoints_in_their_wrappings(tmp_path):
-    state = Channels().state_dict()
-    wrappings = {"plain": state, "state_dict": {"state_dict": state, "epoch": 3}, "model": {"model": state, "optimizer": {"a": [1]}}}
-    for name, content in wrappings.items():
-        torch.save(content, tmp_path / f"{name}.pth")
-        found = read_checkpoint(str(tmp_path / f"{name}.pth"))
-        assert list(found) == ["maps.weight"] and torch.equal(found["maps.weight"], state["maps.weight"])
-    save_file(state, tmp_path / "a.safetensors")
-    assert torch.equal(read_checkpoint(str(tmp_path / "a.safetensors"))["maps.weight"], state["maps.weight"])
-
-
-def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
-    trap = tmp_path / "trap"
-    torch.save({"state_dict": {"maps.weight": torch.eye(3)}, "epoch": Hostile(trap)}, tmp_path / "zip.pth")
-    torch.save({"a": Hostile(trap)}, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
-    (tmp_path / "raw.pth").write_bytes(pickle.dumps(Hostile(trap)))
-    for name in ("zip.pth", "legacy.pth", "raw.pth"):
-        with pytest.raises(InputError, match=f"{name}: expected a checkpoint of plain tensors"):
-            read_checkpoint(str(tmp_path / name))
-        assert not trap.exists()
-    torch.load(tmp_path / "zip.pth", weights_only=False)
-    assert trap.exists()  # the trap works
-
-
-@pytest.mark.parametrize("name", ["empty.pth", "text.pth", "broken.safetensors"])
-def test_files_that_are_no_checkpoints(tmp_path, name):
-    (tmp_path / name).write_bytes({"empty.pth": b"", "text.pth": b"not a network"}.get(name, b"\x00" * 50))
-    with pytest.raises(InputError, match=f"{name}: expected a checkpoint of plain tensors, got .+"):
-        read_checkpoint(str(tmp_path / name))
-
-
-def test_checkpoints_of_something_else(tmp_path):
-    torch.save([torch.eye(3)], tmp_path / "list.pth")
-    torch.save({"a": 3, "b": torch.eye(3)}, tmp_path / "mixed.pth")
-    for name in ("list.pth", "mixed.pth"):
-        with pytest.raises(InputError, match=f"{name}: expected a dictionary of tensors"):
-            read_checkpoint(str(tmp_path / name))
-    with pytest.raises(InputError, match="gone.pth: expected a checkpoint file, got no such file"):
-        read_checkpoint(str(tmp_path / "gone.pth"))
-
-
-def test_nothing_else_in_the_library_loads_pickles():
-    """``torch.load`` stands once, and as ``weights_only``."""
-    sources = [path.read_text() for path in Path(registry.__file__).parents[2].rglob("*.py")]
-    assert sum(text.count("torch.load(") for text in sources) == 1
-    assert sum(text.count("weights_only=True") for text in sources) == 1
-    assert not any("pickle" in line for text in sources for line in text.splitlines() if line.startswith(("import ", "from ")))
+def test_tied_weights_and_modules_with_versions(tmp_path):
+    """safetensors refuses shared memory, MNASNet a state without the versions of its modules."""
+    network = build_network("models.net", "mnasnet0_5", {"num_classes": 3})
+    network.layers[1].weight.data[:] = 2.0
+    network.layers[4].weight = network.layers[1].weight
+    save_weights(tmp_path / "weights.safetensors", network)
+    other = build_network("models.net", "mnasnet0_5", {"num_classes": 3})
+    load_weights(other, str(tmp_path / "weights.safetensors"))
+    assert torch.equal(other.layers[4].weight, network.layers[1].weight)
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(network.eval()(images), other.eval()(images))

@@ -41,6 +41,28 @@ def test_all_that_is_missing_is_listed_with_where_to_get_it(tmp_path):
         write_out(study(tmp_path, sources={"a": {"root": "$phtos"}}))
 
 
+def test_a_name_of_weights_is_a_download(tmp_path):
+    models = {
+        "s": {"architecture": "resnet50", "weights": "IMAGENET1K_V1"},
+        "t": {"architecture": "timm:resnet50.a1_in1k", "weights": "pretrained"},
+        "file": {"architecture": "resnet50", "weights": "net.pt"},
+        "own": {"architecture": "resnet50", "train": {}, "mean": None},
+    }
+    config = study(tmp_path, models=models)
+    write_out(config)
+    name, file = "resnet50-weights-imagenet1k-v1", "resnet50-0676ba61.pth"
+    assert config["downloads"][name]["files"] == [{"url": f"https://download.pytorch.org/models/{file}", "sha256": "0676ba61"}]
+    assert models["s"]["weights"] == f"results/fetched/{name}/{file}"
+    assert models["s"]["weights_name"] == "ResNet50_Weights.IMAGENET1K_V1"
+    assert models["t"]["weights"] == "results/fetched/timm-resnet50-a1-in1k/model.safetensors"
+    assert set(config["downloads"]["timm-resnet50-a1-in1k"]["files"][0]) == {"url", "pointer"}
+    assert models["file"] == {"architecture": "resnet50", "weights": "net.pt"}
+    assert models["own"]["mean"] == [0.485, 0.456, 0.406] and models["own"]["std"] == [0.229, 0.224, 0.225]
+    again = copy.deepcopy(config)
+    write_out(again)
+    assert again == config
+
+
 def test_a_set_of_corruptions_is_its_members(tmp_path):
     sets = {
         "c": {"root": "/x", "n_images": 5, "geometry": {"crop": 224}},

@@ -92,7 +92,13 @@ STUDY_FAULTS = [
     ("models/alexnet-s/train/recipe", "usual", "models.alexnet-s.train.recipe: expected one of adversarial, ..., got 'usual'"),
     ("models/alexnet-s/train", GONE, "models.alexnet-s: expected either train or weights, got neither"),
     ("models/alexnet-s/weights", "a.pth", "models.alexnet-s: expected either train or weights, got both"),
-    ("models/alexnet-s/architecture", "alexnet", "models.alexnet-s.architecture: expected package.module:factory, got 'alexnet'"),
+    ("models/alexnet-s/architecture", "robustlens:", "models.alexnet-s.architecture: expected package.module:factory, got 'robustlens:'"),
+    (
+        "models/alexnet-s/architecture",
+        "alexnett",
+        "models.alexnet-s.architecture: expected a classification model of torchvision, ..., got alexnett; perhaps alexnet",
+    ),
+    ("models/alexnet-s/trained", {"how": "standard"}, "models.alexnet-s.trained: expected no word on a network whose recipe says it, ..."),
     (
         "models/alexnet-s/architecture",
         "robustlens.models.minature:alexnet",
@@ -142,7 +148,13 @@ STUDY_FAULTS = [
     ("corruptions", {"c": {"root": "/x"}}, "corruptions.c: expected the keys n_images and geometry beside root, got root"),
     ("corruptions", {"c": {"n_images": 3}}, "corruptions.c: expected the keys of made pictures, got n_images"),
     ("downloads", {"x": {"git": "https://a.b"}}, "downloads.x: expected either files, or git with commit and folders, got git"),
-    ("downloads", {"x": {"files": [{"url": "https://a/b"}]}}, "downloads.x: https://a/b: expected either sha256 or md5, got neither"),
+    ("downloads", {"x": {"files": [{"url": "https://a/b"}]}}, "downloads.x: https://a/b: expected one of ..., got none"),
+    ("packages", {"x": {"sha256": "0" * 64}}, "packages.x: expected either requirement or npm, got neither"),
+    (
+        "packages",
+        {"x": {"sha256": "0" * 64, "npm": "a@1", "requirement": "a==1"}},
+        "packages.x: expected either requirement or npm, got both",
+    ),
     ("claims/scrambled", ["scrambled-3"], "claims.scrambled: expected a stimulus of a suite, got 'scrambled-3'"),
     ("claims/adversarial", "clean", "claims.adversarial: expected one of pgd-2, got 'clean'"),
 ]

@@ -1,5 +1,7 @@
 """studies/imagenet.yaml: what it asks for, and the whole of it on tiny files in the real layouts, with real architectures."""
 
+import json
+
 import pandas as pd
 import pytest
 import yaml
@@ -106,6 +108,8 @@ def test_the_networks_are_those_of_the_files(run):
     for model, architecture in (("alexnet-r", "AlexNet"), ("googlenet-s", "GoogLeNet"), ("resnet50-sin", "ResNet")):
         folder = run / "results/models" / model
         loaded = load_model(str(folder / "weights.safetensors"), str(folder / "card.json"), "cpu")
+        verified = json.loads((folder / "verified.json").read_text())
+        assert verified["n_images"] == N and verified["top1"] == verified["expected"] == 0.5
         assert type(loaded.network).__name__ == architecture
         assert loaded.card["mean"] == [0.485, 0.456, 0.406]
         if architecture == "GoogLeNet":

@@ -9,6 +9,7 @@ import errno
 import http.client
 import logging
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -22,6 +23,7 @@ from robustlens.packages import check_digest, unpack
 
 log = logging.getLogger("robustlens")
 BLOCK = 1 << 20  # bytes read at once, at most
+POINTER = 1024  # bytes that a Git LFS pointer may have
 TIMEOUT = 60.0  # s without a byte after which a connection counts as broken
 ATTEMPTS = 5  # in a row in which nothing came
 PAUSE = 2.0  # s before the second attempt; doubles
@@ -49,12 +51,12 @@ def fetch_download(folder: Path, name: str, spec: dict) -> None:
 
 # ---------------------------------------------------------------------------------------------------------------------- files
 def fetch_files(folder: Path, partial: Path, files: list[dict]) -> None:
-    """Download ``files`` (``url``, ``sha256`` or ``md5``, ``unpack``), all of them first, then move or unpack them into ``folder``."""
+    """Download ``files`` (``url``; ``sha256``, ``md5`` or ``pointer``; ``unpack``), all of them first, then move or unpack them."""
     names = [file_name(file["url"]) for file in files]
     for name in names:
         if names.count(name) > 1:
             raise InputError(files[0]["url"], "files of different names in one download", f"{name} twice", "give each an entry of its own")
-    come = [download(file["url"], partial, **{key: file[key] for key in ("sha256", "md5") if key in file}) for file in files]
+    come = [download(file["url"], partial, **_checksum(file)) for file in files]
     folder.mkdir(parents=True, exist_ok=True)
     for file, path in zip(files, come, strict=True):
         if file.get("unpack"):
@@ -63,6 +65,21 @@ def fetch_files(folder: Path, partial: Path, files: list[dict]) -> None:
     for file, path in zip(files, come, strict=True):  # last, so that a failure above leaves every file to the next attempt
         if not file.get("unpack"):
             path.replace(folder / path.name)
+
+
+def _checksum(file: dict) -> dict[str, str]:
+    """``sha256`` or ``md5`` of a file, as it is given or as the publisher's Git LFS pointer says."""
+    if "pointer" not in file:
+        return {key: file[key] for key in ("sha256", "md5") if key in file}
+    try:
+        with urllib.request.urlopen(file["pointer"], timeout=TIMEOUT) as answer:
+            text = answer.read(POINTER).decode(errors="replace")
+    except OSError as error:
+        raise InputError(file["pointer"], "a Git LFS pointer", getattr(error, "reason", error), "run again later") from error
+    found = re.search("^oid sha256:([0-9a-f]{64})$", text, re.MULTILINE)
+    if not found:
+        raise InputError(file["pointer"], "a Git LFS pointer", repr(text[:60]), "correct the address under downloads")
+    return {"sha256": found[1]}
 
 
 def file_name(url: str) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +149,12 @@ class Shard:
                 yield rows, pixels
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def take(self, rows: np.ndarray) -> "Shard":
+        """The shard with these rows alone, in this order."""
+        floats = None if self._floats is None else self._floats.take(rows)
+        images, masks = self._images.take(rows), self._masks.take(rows)
+        return replace(self, rows=self.rows.iloc[rows].reset_index(drop=True), _images=images, _masks=masks, _floats=floats)
 
     def mask(self, row: int) -> np.ndarray | None:
         """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""

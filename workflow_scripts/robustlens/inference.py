@@ -13,12 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustlens.devices import out_of_memory
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.meter import Meter
+from robustlens.models.outputs import maps_of
 from robustlens.models.registry import Classifier
 
 log = logging.getLogger("robustlens")
@@ -96,27 +97,29 @@ class Blocks:
 def recorded(model: Classifier, layers: list[str]) -> Iterator[dict[str, Tensor]]:
     """Within the context every forward pass puts a copy of each layer's maps [n_images, n_units, height, width] into the yielded dict.
 
-    Raises InputError, at the pass, for a layer that gives no maps and for one that does not run exactly once.
+    Maps of other layouts are brought to that one (:mod:`robustlens.models.outputs`). Raises InputError, at the pass, for a layer that
+    gives no maps and for one that does not run exactly once.
     """
     outputs: dict[str, Tensor] = {}
 
     def refuse(expected: str, name: str, got: str):
         raise InputError(f"models.{model.card.get('model', '?')}.layers", expected, f"{name}, {got}")
 
-    def keep(name: str, output: Tensor) -> None:
-        if not isinstance(output, Tensor) or output.dim() != 4:
+    def keep(name: str, module: nn.Module, output: object) -> None:
+        maps = maps_of(output, module)
+        if maps is None:
             shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             refuse("a layer of maps [n_images, n_units, height, width]", name, f"which gives {shape}")
         if name in outputs:
             refuse("a layer that runs once in a forward pass", name, "which runs again")
-        outputs[name] = output.detach().clone()
+        outputs[name] = maps.detach().clone()
 
     def complete(*_) -> None:
         for name in layers:
             if name not in outputs:
                 refuse("a layer that runs in a forward pass", name, "which does not")
 
-    handles = [model.layer(name).register_forward_hook(lambda _, __, output, name=name: keep(name, output)) for name in layers]
+    handles = [model.layer(name).register_forward_hook(lambda module, _, output, name=name: keep(name, module, output)) for name in layers]
     handles += [model.register_forward_pre_hook(lambda *_: outputs.clear()), model.register_forward_hook(complete)]
     try:
         yield outputs

@@ -1,4 +1,5 @@
-"""Pictures where a user keeps them: a file each, or rows of Parquet files with an image column as the datasets libraries write it."""
+"""Pictures where a user keeps them: a file each, rows of Parquet files with an image column as the datasets libraries write it, or rows of
+the files of CIFAR-10 and of idx files."""
 
 import re
 from collections.abc import Iterator
@@ -9,21 +10,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robustlens.errors import InputError
+from robustlens.stimuli.cifar import CifarFile
+from robustlens.stimuli.idx import PICTURES, IdxFile
 
 BLOCK = 64  # rows of a Parquet file that are read at once; two blocks are kept
-REFERENCE = re.compile(r"(?P<file>.*\.parquet|)#(?P<row>\d+)", re.IGNORECASE | re.DOTALL)
+REFERENCE = re.compile(
+    rf"(?P<file>.*\.parquet|(?P<cifar>(data_batch_[1-5]|test_batch)(\.bin|\.png)?)|(?P<idx>{PICTURES})|)#(?P<row>\d+)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Originals:
-    """Encoded pictures below ``root``, by path: ``<file>``, ``<file>.parquet#<row>``, or ``#<row>`` where ``root`` is the Parquet file.
+    """Encoded pictures below ``root``, by path: ``<file>``, ``<file>.parquet#<row>``, or ``#<row>`` where ``root`` is the Parquet file;
+    ``test_batch#<row>`` and the like in CIFAR-10, ``t10k-images-idx3-ubyte#<row>`` in idx files.
 
-    Safe among threads. Rows of Parquet files are quick in rising order; a step back starts at the row group again.
+    Safe among threads. Rows of Parquet files are quick in rising order; a step back starts at the row group again. Of files of CIFAR-10
+    and idx files the last one is kept in memory.
     """
 
     def __init__(self, root: str | Path | None):
         self.root = Path(root or "")
         self._lock = Lock()
-        self._blocks: _Blocks | None = None
+        self._blocks: _Blocks | CifarFile | IdxFile | None = None
 
     def where(self, path: str) -> str:
         """What to call the picture in a message."""
@@ -35,14 +43,15 @@ class Originals:
         try:
             if not reference:
                 return (self.root / path).read_bytes()
-            return self._row(self.root / reference["file"], int(reference["row"]), path)
+            kind = CifarFile if reference["cifar"] else IdxFile if reference["idx"] else _Blocks
+            return self._row(kind, self.root / reference["file"], int(reference["row"]), path)
         except (pa.ArrowException, OSError) as error:
             raise InputError(self.where(path), "a readable picture", error) from error
 
-    def _row(self, file: Path, row: int, path: str) -> bytes:
+    def _row(self, kind: type, file: Path, row: int, path: str) -> bytes:
         with self._lock:
             if self._blocks is None or self._blocks.file != file:
-                self._blocks = _Blocks(file)
+                self._blocks = kind(file)
             image = self._blocks.image(row)
         if image is None or not (image.get("bytes") or image.get("path")):
             raise InputError(self.where(path), "a picture in the column image", "none")

@@ -1,9 +1,11 @@
-"""What a config says in short, written out: paths by their name, and a whole set of corruptions by its own."""
+"""What a config says in short, written out: paths by their name, a set of corruptions and published weights by theirs."""
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from robustlens.errors import InputError
+from robustlens.models.published import IMAGENET_MEAN, IMAGENET_STD, published_file
 
 COMMON = (
     *("gaussian-noise", "shot-noise", "impulse-noise", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur", "snow"),
@@ -13,12 +15,17 @@ EXTRA = ("speckle-noise", "gaussian-blur", "spatter", "saturate")  # its validat
 
 
 def write_out(config: dict) -> None:
-    """Replace, in place, every ``$name`` by the path of that name and every set of corruptions by its members.
+    """Replace, in place, every ``$name`` by the path of that name, every set of corruptions by its members, and every name of weights
+    that torchvision or timm publishes by a download.
 
     Doing it again changes nothing. Raises InputError that lists every path that is used and not given, and where to get what it is for.
     """
     fill_paths(config)
     expand_corruptions(config)
+    name_weights(config)
+    for spec in (config.get("models") or {}).values():
+        if "train" in spec:  # of one that is brought, its checkpoint or publisher may say it
+            spec["mean"], spec["std"] = spec.get("mean") or IMAGENET_MEAN, spec.get("std") or IMAGENET_STD
 
 
 # --------------------------------------------------------------------------------------------------------------------- paths
@@ -60,6 +67,22 @@ def _list(paths: dict, missing: dict[str, list[str | None]]) -> str:
         state = f"{absent[0]} is not there" if absent else "not given"
         lines.append(f"\n  paths.{name}.path: {state}. {paths[name]['get']}")
     return f"{len(missing)} missing; give them in a second file after --configfile:{''.join(lines)}"
+
+
+# ------------------------------------------------------------------------------------------------------------------- weights
+def name_weights(config: dict) -> None:
+    """Make of every name of published weights a download and the path to its file; the name stays as ``weights_name``.
+
+    Raises InputError for a name that the architecture does not have.
+    """
+    for name, spec in (config.get("models") or {}).items():
+        file = published_file(f"models.{name}.weights", spec["architecture"], spec["weights"]) if spec.get("weights") else None
+        if file is None:
+            continue
+        download = re.sub("[^a-z0-9]+", "-", file["name"].lower()).strip("-")
+        entry = {"files": [{key: value for key, value in file.items() if key != "name"}]}
+        config.setdefault("downloads", {})[download] = entry
+        spec |= {"weights": f"results/fetched/{download}/{PurePosixPath(file['url']).name}", "weights_name": file["name"]}
 
 
 # --------------------------------------------------------------------------------------------------------------- corruptions

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match, relevance
 
 from robustlens.errors import InputError
+from robustlens.models.published import check_architecture
 from robustlens.shorthand import corruption_of, is_fetched
 
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
@@ -33,6 +34,8 @@ LAYOUTS = {  # of a kind of source that is not drawn, beside root, n_images, geo
     "cue-conflict": ((), ()),
     "sixteen-classes": ((), ()),
     "parquet": ((), ()),
+    "cifar": (("split",), ()),
+    "idx": (("split",), ()),
 }
 SIXTEEN = ("cue-conflict", "sixteen-classes")  # kinds of sources whose labels are among the 16 classes
 FILES = ("root", "devkit", "folder", "weights", "paintings", "encoder", "decoder", "frost")  # keys whose values are files or folders
@@ -115,12 +118,17 @@ def check_names(config: dict, images: list[str]) -> None:
         raise InputError(repeated[0], "one image set of this name", "several of sources, concepts, stimuli, attacks")
     if repeated := [name for name in config["downloads"] if name in config["packages"]]:
         raise InputError(repeated[0], "one download of this name", "one of packages and one of downloads")
+    for name, spec in config["packages"].items():
+        if ("requirement" in spec) == ("npm" in spec):
+            raise InputError(f"packages.{name}", "either requirement or npm", "both" if "npm" in spec else "neither")
     for name, spec in config["downloads"].items():
         if ("git" in spec) == ("files" in spec) or ("git" in spec and not {"commit", "folders"} <= set(spec)):
             raise InputError(f"downloads.{name}", "either files, or git with commit and folders", ", ".join(spec) or "nothing")
         for file in spec.get("files", []):
-            if ("sha256" in file) == ("md5" in file):
-                raise InputError(f"downloads.{name}: {file['url']}", "either sha256 or md5", "both" if "md5" in file else "neither")
+            if len(given := {"sha256", "md5", "pointer"} & set(file)) != 1:
+                raise InputError(
+                    f"downloads.{name}: {file['url']}", "one of sha256, md5 and pointer", " and ".join(sorted(given)) or "none"
+                )
     levels: dict[tuple, str] = {}
     for name, level in corruption_of(config).items():
         other = levels.setdefault((level["corruption"], level["severity"]), name)
@@ -194,23 +202,31 @@ def check_models(config: dict) -> None:
             _known(f"models.{name}.train.recipe", spec["train"]["recipe"], config["training"])
         elif not Path(spec["weights"]).is_file() and not is_fetched(spec["weights"]):
             raise InputError(f"models.{name}.weights", "a checkpoint file", f"{spec['weights']}, which is not there")
+        if "train" in spec and spec.get("trained"):
+            raise InputError(f"models.{name}.trained", "no word on a network whose recipe says it", f"how: {spec['trained']['how']}")
+        if (trained := spec.get("trained")) and (trained["how"] == "adversarial") != ({"norm", "eps"} <= set(trained)):
+            raise InputError(f"models.{name}.trained", "norm and eps of adversarial training, and of no other", ", ".join(trained))
     for name, pair in config["pairs"].items():
         if "published" in pair and not Path(pair["published"]).is_file() and not is_fetched(pair["published"]):
             raise InputError(f"pairs.{name}.published", "a list of pictures (.npy)", f"{pair['published']}, which is not there")
         for role in ("standard", "robust"):
             _known(f"pairs.{name}.{role}", pair[role], config["models"])
         for key in ("architecture", "layers"):
-            standard, robust = (config["models"][pair[role]][key] for role in ("standard", "robust"))
+            standard, robust = (config["models"][pair[role]].get(key) for role in ("standard", "robust"))
             if standard != robust:
                 raise InputError(f"pairs.{name}", f"two networks of the same {key}", f"{standard} and {robust}")
+        if (config["models"][pair["robust"]].get("trained") or {}).get("how") == "standard":
+            raise InputError(f"pairs.{name}.robust", "a network that was not trained in the standard way", pair["robust"])
     for name, control in config["controls"].items():
         _known(f"controls.{name}.model", control["model"], config["models"])
         _known(f"controls.{name}.pair", control["pair"], config["pairs"])
 
 
 def _check_architecture(where: str, spec: dict) -> None:
-    """The factory's form, and whether its package is there; no network is built."""
+    """Whether there is such a network, by its name or the package of its factory; none is built."""
     module, _, factory = spec["architecture"].partition(":")
+    if ":" not in spec["architecture"]:
+        return check_architecture(f"{where}.architecture", spec["architecture"])
     if not (module and factory):
         raise InputError(f"{where}.architecture", "package.module:factory", repr(spec["architecture"]))
     python_path = spec.get("python_path")

@@ -1,5 +1,7 @@
-"""Checkpoints that a user brings: their tensors under the names of the architecture, nothing in them executed."""
+"""Checkpoints that a user brings: their tensors, out of whatever file and wrapping; nothing in them is executed."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -7,48 +9,100 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from robustlens.errors import InputError
+from robustlens.models.tfjs import read_tfjs
+from robustlens.models.unpickling import EXPECTED, read_torch_file
 
-RENAMED = {"last_layer.": "classifier.6.", "branch4_conv.": "branch4.1."}  # of the study's AlexNet-R and GoogLeNet-R
-AUXILIARY = ("aux1.", "aux2.")  # heads of GoogLeNet that only its training uses
-CLOSE = 1e-3  # of the normalisation that a checkpoint holds to that of the config
+DEPTH = 5  # of dictionaries in dictionaries
+SHOWN = 3  # names in a message
 
 
-def read_checkpoint(path: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint that a user brought: safetensors, or a torch file read without executing anything."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: ``parts``, dictionaries of tensors by their place in it (keys joined by dots, empty for the file itself).
+
+    ``format`` in words; ``ignored``: names of what is no tensor and was not read.
+    """
+
+    path: str
+    format: str
+    parts: dict[str, dict[str, Tensor]]
+    ignored: list[str]
+
+
+def read_checkpoint(path: str) -> Checkpoint:
+    """The tensors of a file that a user brought: safetensors, any torch file, or a ``model.json`` of TensorFlow.js.
+
+    Which of them is told by what is in it. Raises InputError for what is none, is cut off, holds no tensors by name, or names a function
+    that acts on the machine.
+    """
     if not Path(path).is_file():
         raise InputError(path, "a checkpoint file", "no such file")
+    with open(path, "rb") as file:
+        head = file.read(512)
+    _check_head(path, head)
+    if _is_safetensors(head):
+        content, ignored, words = _read_safetensors(path), [], "safetensors"
+    elif head.lstrip().startswith(b"{"):
+        content, ignored, words = read_tfjs(path), [], "layers model of TensorFlow.js"
+    else:
+        content, ignored = read_torch_file(path)
+        words = "torch file" + (", read without the objects in it" if ignored else "") + (", legacy" if head[:2] != b"PK" else "")
+    if not isinstance(content, dict):
+        kind = type(content).__name__ if not ignored else f"an object ({', '.join(ignored[:SHOWN])})"
+        raise InputError(path, "a dictionary of tensors", kind, "save the state_dict() of the network")
+    parts = {place: tensors for place, tensors in _parts(content, "", DEPTH) if tensors}
+    if not parts:
+        raise InputError(path, "a dictionary of tensors", "an empty one" if not content else f"none in {some(map(str, content))}")
+    return Checkpoint(path, words, parts, ignored)
+
+
+def read_tensors(path: str) -> dict[str, Tensor]:
+    """The tensors of a file that holds one network: its largest dictionary of tensors. Raises InputError where two are as large."""
+    parts = sorted(read_checkpoint(path).parts.items(), key=lambda part: -len(part[1]))
+    if len(parts) > 1 and len(parts[0][1]) == len(parts[1][1]):
+        raise InputError(path, "the tensors of one network", f"as many in {parts[0][0] or 'the file'} as in {parts[1][0]}")
+    return parts[0][1]
+
+
+def _check_head(path: str, head: bytes) -> None:
+    """Raise InputError for what people have in place of a checkpoint."""
+    text = head.lstrip().lower()
+    if not head:
+        raise InputError(path, EXPECTED, "an empty file", "fetch it again")
+    if text.startswith(b"version https://git-lfs"):
+        raise InputError(path, EXPECTED, "a pointer of Git LFS, which stands for one", "git lfs pull fetches the file itself")
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise InputError(path, EXPECTED, "a web page", "the address gave a page and not the file: fetch it with another one")
+    if not (head.startswith((b"PK", b"\x80")) or text.startswith(b"{") or _is_safetensors(head) or head[257:262] == b"ustar"):
+        raise InputError(path, EXPECTED, f"neither a torch file nor safetensors: it begins with {head[:16]!r}")
+
+
+def _is_safetensors(head: bytes) -> bool:
+    """Whether a file begins as safetensors do: the length of the header, eight bytes of which the last are 0, and the header, JSON."""
+    return head[4:9] == b"\0\0\0\0{"
+
+
+def _read_safetensors(path: str) -> dict[str, Tensor]:
     try:
-        state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file it will not read
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise InputError(path, "a checkpoint of plain tensors", reason) from error
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(path, "a dictionary of tensors", type(state).__name__)
-    return state
+        return load_file(path)
+    except Exception as error:  # a Rust error of its own kind
+        raise InputError(path, EXPECTED, str(error).splitlines()[0][:200], "perhaps its end is missing: fetch it again") from error
 
 
-def fit_to_network(where: str, state: dict[str, Tensor], names: set[str], mean: list[float], std: list[float]) -> dict[str, Tensor]:
-    """The tensors of ``state`` under the ``names`` of a network's own state.
+def _parts(content: dict, place: str, depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every dictionary of tensors by its place, outermost first; an optimiser's state, which goes by numbers, is none."""
+    yield place, {key: value.detach() for key, value in content.items() if isinstance(key, str) and _is_plain(value)}
+    for key, value in content.items():
+        if depth and isinstance(key, str) and isinstance(value, dict):
+            yield from _parts(value, f"{place}.{key}".strip("."), depth - 1)
 
-    Takes off the prefix ``module.``; of a checkpoint of the robustness package, which holds every tensor twice and the normalisation
-    beside them, takes ``model.*``. Raises InputError where that normalisation is not ``mean`` and ``std``, which this project applies.
-    """
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    if any(name.startswith("attacker.") or name.startswith("normalizer.") for name in state):
-        for name, expected in (("normalizer.new_mean", mean), ("normalizer.new_std", std)):
-            found = state[name].flatten().tolist() if name in state else expected
-            if max(abs(a - b) for a, b in zip(found, expected, strict=True)) > CLOSE:
-                shown = ", ".join(f"{value:.3f}" for value in found)
-                raise InputError(where, f"the {name.partition('_')[2]} {expected} of the config", f"{shown} in the checkpoint")
-        state = {name.removeprefix("model."): tensor for name, tensor in state.items() if name.startswith("model.")}
-    renamed = {}
-    for name, tensor in state.items():
-        for old, new in RENAMED.items():
-            if old in name and name not in names:
-                name = name.replace(old, new)
-        if name in names or not name.startswith(AUXILIARY):
-            renamed[name] = tensor
-    return renamed
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor of numbers that lie in memory: none that is sparse, quantised or only declared."""
+    return isinstance(value, Tensor) and value.layout is torch.strided and not (value.is_quantized or value.is_meta)
+
+
+def some(names: Iterable[str]) -> str:
+    """A few of the names."""
+    names = list(names)
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

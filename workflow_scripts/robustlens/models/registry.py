@@ -1,10 +1,8 @@
 """Networks by name: building an architecture, loading its weights, and the card that says what they are."""
 
-import importlib
 import json
-import sys
+from collections import OrderedDict
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from robustlens.checksum import file_sha256
 from robustlens.devices import claim_device
 from robustlens.errors import InputError
 from robustlens.images import Shard
+from robustlens.models.architectures import build_network
 
 
 class Classifier(nn.Module):
@@ -48,31 +47,6 @@ class Classifier(nn.Module):
             raise InputError(f"models.{self.card.get('model', '?')}.layers", f"a module such as {known}", name) from None
 
 
-def build_network(where: str, architecture: str, arguments: dict, python_path: str | None = None) -> nn.Module:
-    """The network that ``package.module:factory`` makes from ``arguments``; ``where`` names the config key in messages.
-
-    ``python_path``: a folder that holds the package, where it is not installed.
-    """
-    module_name, _, attribute = architecture.partition(":")
-    if not (module_name and attribute):
-        raise InputError(f"{where}.architecture", "package.module:factory", architecture)
-    if python_path and python_path not in sys.path:
-        if not Path(python_path).is_dir():
-            raise InputError(f"{where}.python_path", "a folder", python_path)
-        sys.path.append(python_path)
-    try:
-        factory = reduce(getattr, attribute.split("."), importlib.import_module(module_name))
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"{where}.architecture", "an importable package.module:factory", f"{architecture} ({error})") from error
-    try:
-        network = factory(**arguments)
-    except TypeError as error:
-        raise InputError(f"{where}.arguments", f"what {architecture} takes", error) from error
-    if not isinstance(network, nn.Module):
-        raise InputError(f"{where}.architecture", "a factory of a torch module", type(network).__name__)
-    return network
-
-
 def check_labels(shard: Shard, n_classes: int, model: str, *, known: bool = True) -> None:
     """Raise InputError naming the first image whose label is not a class of the network; without ``known`` -1 (unknown) passes."""
     labels = shard.rows["label"].to_numpy()
@@ -95,9 +69,9 @@ def save_model(folder: Path, network: nn.Module, card: dict) -> None:
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
-    """Write a state dict as safetensors."""
+    """Write a state dict as safetensors; tensors that share memory (tied weights) are written each."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
+    save_file({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}, path)
 
 
 def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ()) -> Classifier:
@@ -120,7 +94,8 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
 def load_weights(network: nn.Module, weights: str) -> None:
     """Load a safetensors file into ``network``. Raises InputError where the two do not fit."""
     try:
-        state = load_file(weights)
+        state = OrderedDict(load_file(weights))
+        state._metadata = network.state_dict()._metadata  # versions of modules: MNASNet loads nothing without
         network.load_state_dict(state)
     except (SafetensorError, OSError) as error:
         raise InputError(weights, "a safetensors file", str(error).splitlines()[0]) from error

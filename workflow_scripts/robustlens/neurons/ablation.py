@@ -17,6 +17,7 @@ from robustlens.devices import out_of_memory
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.inference import Blocks
+from robustlens.models.outputs import layout_of
 from robustlens.models.registry import Classifier
 
 COPIES = 8  # units zeroed in one forward pass; a constant, so that every pass has the same shape
@@ -70,9 +71,9 @@ def ablate_units(
 def changed_decisions(
     model: Classifier, layer: str, images: Tensor, intact: Tensor, decision: Callable[[Tensor], Tensor] = lambda logits: logits.argmax(1)
 ) -> np.ndarray:
-    """bool [n_units, n_images]: whether zeroing the unit changes the decision ``intact`` [n_images] on each image.
+    """bool [n_units, n_images]: whether zeroing the unit, in all its cells, changes the decision ``intact`` [n_images] on each image.
 
-    ``decision``: from logits [n_images, n_classes] to decisions [n_images].
+    Of tokens also those that belong to no cell. ``decision``: from logits [n_images, n_classes] to decisions [n_images].
 
     Raises InputError for a layer that information passes by: only the whole batch, repeated, can go through what lies behind.
     """
@@ -83,12 +84,13 @@ def changed_decisions(
 
         def zeroed(_, __, output, first=first):
             nonlocal n_units
-            if not isinstance(output, Tensor) or output.dim() < 2 or len(output) != n_images:
+            layout = layout_of(output, module)
+            if layout is None or len(output) != n_images:
                 raise InputError(where, "a layer that runs once and gives [n_images, n_units, ...]", layer)
-            n_units = output.shape[1]
+            n_units = layout.n_units
             copies = output.repeat(COPIES, *[1] * (output.dim() - 1))
             for copy, unit in enumerate(range(first, min(first + COPIES, n_units))):
-                copies[copy * n_images : (copy + 1) * n_images, unit] = 0
+                copies[copy * n_images : (copy + 1) * n_images].select(layout.axis, unit).zero_()
             return copies
 
         handle = module.register_forward_hook(zeroed)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from robustlens.errors import InputError
 
+NO_WEIGHTS = {"": np.empty((0, 1, 1, 1))}
 STATISTICS = ("tv_clean", "tv_noisy", "change", "magnitude")
 
 
@@ -26,10 +27,11 @@ def filter_statistics(weights: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row an output filter of every convolution; columns ``layer`` to ``colour_share`` of filters.parquet (docs/data.md).
 
     ``weights``: layer -> [n_units, n_inputs, kernel_height, kernel_width], in forward order: the order gives ``depth``.
-    ``total_variation_unit_norm`` of a filter that is all zero is NaN. Raises InputError for weights that are not 4-D or finite.
+    ``total_variation_unit_norm`` of a filter that is all zero is NaN; a network without convolutions has no rows. Raises InputError for
+    weights that are not 4-D or finite.
     """
     frames = []
-    for depth, (layer, kernel) in enumerate(weights.items()):
+    for depth, (layer, kernel) in enumerate((weights or NO_WEIGHTS).items()):
         if kernel.ndim != 4 or not np.isfinite(kernel).all():
             found = f"{kernel.ndim} dimensions" if kernel.ndim != 4 else "NaN or inf"
             raise InputError(f"weights of layer {layer}", "finite values [n_units, n_inputs, kernel_height, kernel_width]", found)

@@ -13,7 +13,7 @@ from robustlens.plan.jobs import Job
 from robustlens.plan.networks import NetworkCost, network_cost
 
 UNITS = {  # what the time of a rule's job grows with; of rules that are not named here it is counted by the job
-    **dict.fromkeys(("train_model", "train_part", "attack_images", "predict", "dump_activations", "ablate_units"), "GFLOP"),
+    **dict.fromkeys(("train_model", "train_part", "verify_model", "attack_images", "predict", "dump_activations", "ablate_units"), "GFLOP"),
     **dict.fromkeys(("render_images", "make_stimulus", "compute_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
     **dict.fromkeys(("index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
     **dict.fromkeys(("measure_smoothness", "rank_images"), "GB"),  # of activations
@@ -75,7 +75,7 @@ class Costs:
             return forward, images * attack["steps"]
         if job.rule == "ablate_units":  # the intact network, and a decision for every unit
             return images * (1 + self._network(job, self._side(self.config["ablation"]["stimulus"]))[0].n_units), 0
-        return images if job.rule in ("predict", "dump_activations") else 0, 0
+        return images if job.rule in ("verify_model", "predict", "dump_activations") else 0, 0
 
     # ---------------------------------------------------------------------------------------------------------------- networks
     def _train_model(self, job: Job, images: int) -> dict:
@@ -93,6 +93,10 @@ class Costs:
     def _import_model(self, job: Job, images: int) -> dict:
         network, _ = self._network(job, self._side(next(iter(self.config["suites"].values()))[0]))
         return {"n_bytes": network.weights}
+
+    def _verify_model(self, job: Job, images: int) -> dict:
+        network, common = self._network(job, self._side("clean"))
+        return {"amount": images * network.forward, "n_bytes": 0, **common}
 
     def _attack_images(self, job: Job, images: int) -> dict:
         side = self._side(self.config["attacks"][job.wildcards["attack"]]["source"])

@@ -5,7 +5,6 @@ Counted on torch's meta device, which has shapes and no numbers: 2 operations a 
 
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 
@@ -44,11 +43,14 @@ def network_cost(model: str, spec: dict, side: int) -> NetworkCost:
     """The cost of a network of the config on images of ``side`` x ``side`` px. Raises whatever the factory of its package raises."""
     import torch
 
+    from robustlens.models.layers import studied_layers
     from robustlens.models.registry import Classifier
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of factories, about their random weights
-        network = Classifier(_on_meta(model, spec), [0.0] * 3, [1.0] * 3, spec["layers"], {"model": model}).to("meta").eval()
+        plain = _on_meta(model, spec).to("meta")
+        layers = studied_layers(plain, spec, spec["layers"], side)
+        network = Classifier(plain, [0.0] * 3, [1.0] * 3, layers, {"model": model}).to("meta").eval()
         image = torch.empty(1, 3, side, side, device="meta")
         network.requires_grad_(False)
         shapes = _shapes(network, image)
@@ -87,18 +89,12 @@ def _count(run: Callable) -> float:
 
 
 def _shapes(network, image) -> dict[str, tuple[int, ...]]:
-    """Shape, without the image's own dimension, of what the layers give and, under the empty name, of the logits."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    """Shape, without the image's own dimension, of the maps of the layers and, under the empty name, of the logits."""
+    from robustlens.inference import recorded
 
-    def keep(name: str, output) -> None:
-        shapes[name] = tuple(output.shape[1:])
-
-    with ExitStack() as stack:
-        for name in network.layers:
-            hook = network.layer(name).register_forward_hook(lambda _, __, output, name=name: keep(name, output))
-            stack.callback(hook.remove)
-        keep("", network(image))
-    return shapes
+    with recorded(network, network.layers) as outputs:
+        logits = network(image)
+    return {name: tuple(found.shape[1:]) for name, found in {**outputs, "": logits}.items()}
 
 
 def _ablation(network, image, layer: str, n_units: int) -> float:

@@ -17,7 +17,7 @@ from robustlens.devices import claim_device
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.inference import Blocks
-from robustlens.models.checkpoints import read_checkpoint
+from robustlens.models.checkpoints import read_tensors
 from robustlens.stimuli.made import Made
 from robustlens.stimuli.paintings import choose_painting, list_paintings, read_painting
 
@@ -154,7 +154,7 @@ def _loaded(network: nn.Sequential, path: str, name: str, beside: range = range(
         raise InputError(path, "weights converted from Torch 7", "a .t7 file", mend)
     if not Path(path).is_file():
         raise InputError(path, f"the weights of AdaIN's {name}", "no such file", mend)
-    found, wanted = read_checkpoint(path), network.state_dict()
+    found, wanted = read_tensors(path), network.state_dict()
     for key, tensor in wanted.items():
         if key not in found:
             raise InputError(path, f"the {len(wanted)} tensors of AdaIN's {name}", f"no {key}", mend)

@@ -113,11 +113,11 @@ def load_segmenter(network: str, weights: str):
     """
     from torchvision.models import segmentation
 
-    from robustlens.models.checkpoints import read_checkpoint
+    from robustlens.models.checkpoints import read_tensors
 
     if network not in NETWORKS:
         raise InputError("silhouette: network", f"one of {', '.join(NETWORKS)}", network)
-    found = {name.removeprefix("module."): tensor for name, tensor in read_checkpoint(weights).items()}
+    found = {name.removeprefix("module."): tensor for name, tensor in read_tensors(weights).items()}
     found = {name: tensor for name, tensor in found.items() if not name.startswith(AUXILIARY)}
     last = found.get(LAST[network.partition("_")[0]])
     n_classes = len(last) if last is not None and last.ndim == 4 else 21

@@ -3,11 +3,13 @@
 import pandas as pd
 
 from robustlens.errors import InputError
+from robustlens.stimuli.cifar import list_cifar
+from robustlens.stimuli.idx import list_idx
 from robustlens.stimuli.image_folder import list_image_folder
 from robustlens.stimuli.packed import list_parquet
 from robustlens.stimuli.published import list_cue_conflict, list_flat_imagenet, list_imagenet, list_imagenet_c, list_sixteen_classes
 
-KINDS = ("cue-conflict", "image-folder", "imagenet", "imagenet-c", "parquet", "sixteen-classes")
+KINDS = ("cifar", "cue-conflict", "idx", "image-folder", "imagenet", "imagenet-c", "parquet", "sixteen-classes")
 
 
 def list_source(spec: dict) -> pd.DataFrame:
@@ -29,6 +31,10 @@ def list_source(spec: dict) -> pd.DataFrame:
             return list_cue_conflict(root, n_images)
         case "sixteen-classes":
             return list_sixteen_classes(root, n_images)
+        case "cifar":
+            return list_cifar(root, n_images, split=spec["split"])
+        case "idx":
+            return list_idx(root, n_images, split=spec["split"])
         case "parquet":
             return list_parquet(root, n_images)
     raise InputError("kind", " or ".join((", ".join(KINDS[:-1]), KINDS[-1])), spec["kind"])

@@ -1,0 +1,121 @@
+"""A ResNet of Keras, written as TensorFlow.js writes one: the tensors under torchvision's names, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from robustlens.errors import InputError
+from robustlens.models.checkpoints import read_checkpoint
+from robustlens.models.tfjs import read_tfjs
+from robustlens.models.variants import VariantResNet
+
+ROLES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+
+
+@pytest.fixture
+def network():
+    """A ResNet with a block a stage, whose every convolution adds a bias, as Keras' do; the biases are in ``biases``."""
+    torch.manual_seed(0)
+    network = VariantResNet([1, 1, 1, 1], 3, stride_in_1x1=True, epsilon=1e-3, bgr=False).eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight, module.bias, module.running_mean):
+                tensor.copy_(torch.randn_like(tensor) * 0.2 + 0.5)
+            module.running_var.copy_(torch.rand_like(module.running_var) + 0.5)
+        if isinstance(module, nn.Conv2d):
+            module.bias = nn.Parameter(torch.randn(module.out_channels) * 0.3, requires_grad=False)
+    return network
+
+
+def keras_name(module):
+    if "." not in module:
+        return {"conv1": "conv1", "bn1": "bn_conv1", "fc": "fc1000"}[module]
+    stage, _, place = module.split(".", 2)
+    branch = "1" if "downsample" in place else f"2{'abc'[int(place[-1]) - 1]}"
+    kind = "bn" if place in ("bn1", "bn2", "bn3", "downsample.1") else "res"
+    return f"{kind}{int(stage[-1]) + 1}a_branch{branch}"
+
+
+def arrays_of(network):
+    """The arrays of a network by Keras' names, in Keras' order of axes, written down from its documentation."""
+    arrays = {}
+    for name, tensor in network.state_dict().items():
+        module, role = name.rsplit(".", 1)
+        values, keras = tensor.numpy(), keras_name(module)
+        if role == "num_batches_tracked":
+            continue
+        if keras.startswith("bn"):
+            arrays[f"{keras}/{ROLES[role]}"] = values
+        else:
+            order = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}[values.ndim]
+            arrays[f"{keras}/{'kernel' if role == 'weight' else 'bias'}"] = values.transpose(order)
+    return arrays
+
+
+def write(folder, arrays, shard=40_000_000):
+    data = b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())
+    paths = [f"group1-shard{number}.bin" for number in range(-(-len(data) // shard))]
+    for number, name in enumerate(paths):
+        (folder / name).write_bytes(data[number * shard : (number + 1) * shard])
+    weights = [{"name": name, "shape": list(array.shape), "dtype": "float32"} for name, array in arrays.items()]
+    write_json(folder, paths, weights)
+    return folder / "model.json"
+
+
+def write_json(folder, paths, weights):
+    (folder / "model.json").write_text(json.dumps({"modelTopology": {}, "weightsManifest": [{"paths": paths, "weights": weights}]}))
+
+
+def test_the_network_gives_the_same_logits(network, tmp_path):
+    path = write(tmp_path, arrays_of(network), shard=9_999_999)  # shards end within values
+    assert len(list(tmp_path.glob("*.bin"))) > 2
+    plain = VariantResNet([1, 1, 1, 1], 3, stride_in_1x1=True, epsilon=1e-3, bgr=False).eval()
+    plain.load_state_dict(read_tfjs(path))
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(plain(images), network(images), rtol=1e-4, atol=1e-4)
+        network.conv1.bias += 1
+        assert not torch.allclose(plain(images), network(images), rtol=1e-2, atol=1e-2)  # a bias that was lost would be seen
+
+
+def test_a_checkpoint_of_this_form_is_known_by_its_name(tmp_path):
+    kernel = np.arange(12, dtype=np.float32).reshape(4, 3)
+    path = write(tmp_path, {"fc1000/kernel": kernel, "fc1000/bias": kernel[:1].ravel()})
+    (state,) = read_checkpoint(str(path)).parts.values()
+    assert state["fc.weight"].tolist() == kernel.T.tolist() and state["fc.bias"].tolist() == [0, 1, 2]
+
+
+def refused(message, path):
+    with pytest.raises(InputError, match=message):
+        read_tfjs(path)
+
+
+def test_faulty_files_are_refused(tmp_path):
+    path = tmp_path / "model.json"
+    for text in ("{}", "[", "[]", '{"weightsManifest": [{"paths": []}]}'):
+        path.write_text(text)
+        refused("expected the model.json of a layers model of TensorFlow.js", path)
+    entry = {"name": "fc1000/bias", "shape": [2], "dtype": "float32"}
+    write_json(tmp_path, ["a.bin"], [entry])
+    refused("expected its weights beside it, got .*a.bin", path)
+    for size, message in ((4, "expected 8 bytes or more in a.bin .*, got 4"), (12, "expected 8 bytes in a.bin .*, got 12")):
+        (tmp_path / "a.bin").write_bytes(bytes(size))
+        refused(message, path)
+    write_json(tmp_path, ["../a.bin"], [entry])
+    refused("expected names of files beside it, got ../a.bin", path)
+    write_json(tmp_path, ["a.bin"], [{**entry, "quantization": {"dtype": "uint8", "scale": 1, "min": 0}}])
+    refused("expected fc1000/bias in float32, got quantised", path)
+    write_json(tmp_path, ["a.bin"], [{**entry, "dtype": "int32"}])
+    refused("expected fc1000/bias in float32, got int32", path)
+
+
+@pytest.mark.parametrize("name", ["block1_conv1/kernel", "res2a_branch2d/kernel", "conv1/depthwise", "res6a_branch1/kernel"])
+def test_another_network_is_refused(tmp_path, name):
+    refused(f"expected the layers of a ResNet of Keras .*, got {name}", write(tmp_path, {name: np.zeros((1, 1, 1, 1))}))
+
+
+def test_a_bias_without_normalisation_is_refused(tmp_path):
+    refused("expected the mean of layer1.0.bn1, .*, got none", write(tmp_path, {"res2a_branch2a/bias": np.zeros(4)}))
