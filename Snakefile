@@ -18,8 +18,10 @@ include: "rules/models.smk"
 include: "rules/inference.smk"
 include: "rules/activations.smk"
 include: "rules/neurons.smk"
+include: "rules/streamed.smk" if STREAMED else "rules/stored.smk"
 include: "rules/ablation.smk"
 include: "rules/reports.smk"
+include: "rules/compare.smk"
 include: "rules/plan.smk"
 
 
@@ -33,6 +35,7 @@ rule all:
         "results/reports/index.html",
         "results/reports/claims.csv",
         TABLES,
+        CONCEPT_ABLATION_TABLE,
 
 
 rule stimuli:
@@ -57,10 +60,15 @@ rule predictions:
 
 rule activations:
     input:
-        expand("results/activations/{model}/{image_set}/view.h5", model=config["models"], image_set=config["concepts"]),
-        expand("results/activations/{model}/{image_set}/view.h5", model=STUDIED, image_set=SMOOTHNESS_SETS),
+        expand("results/activations/{model}/{image_set}/view.h5", model=DUMPED_MODELS, image_set=config["concepts"]),
+        [f"results/activations/{model}/{name}/view.h5" for model in STUDIED if model in DUMPED_MODELS for name in SMOOTHNESS_SETS],
 
 
 rule neurons:
     input:
         NEURONS.values(),
+
+
+rule compare:
+    input:
+        "results/reports/comparison/index.html",

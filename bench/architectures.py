@@ -26,7 +26,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import dissect  # noqa: E402
-import measure_smoothness  # noqa: E402
+import measure_maps  # noqa: E402
 import pack_concepts  # noqa: E402
 from robustlens.broden import LabelledImage, write_broden  # noqa: E402
 from robustlens.errors import InputError  # noqa: E402
@@ -76,9 +76,10 @@ def measure(name: str, folder: Path) -> dict[str, object]:
             store(folder / f"{image_set}.h5", name, {layer: maps.numpy() for layer, maps in outputs.items()})
     n_units = sum(maps.shape[1] for maps in outputs.values())
     paths = {key: str(folder / f"{key}.h5") for key in ("clean", "noisy")}
-    measure_smoothness.main(**paths, smoothness=str(folder / "smoothness.parquet"), model=name)
+    measure_maps.main(**paths, smoothness=str(folder / "smoothness.parquet"), top_images=str(folder / "top.parquet"), model=name, k=9)
     labels, concepts, units = str(folder / "labels.h5"), str(folder / "concepts.parquet"), str(folder / "units.parquet")
-    dissect.main(paths["clean"], labels, concepts, str(folder / "iou.parquet"), units, model=name, quantile=0.005)
+    tables = [str(folder / f"{table}.parquet") for table in ("iou", "categories")]
+    dissect.main(paths["clean"], labels, concepts, *tables, units, model=name, quantile=0.005)
     for table in ("smoothness", "units"):
         if (rows := len(pd.read_parquet(folder / f"{table}.parquet"))) != n_units:
             raise InputError(table, f"a row for each of {n_units} units", rows)

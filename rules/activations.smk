@@ -3,6 +3,9 @@
 #        results/activations/{model}/{image_set}/view.h5               the shards as one, by virtual datasets
 
 
+include: "common/activations.smk"
+
+
 rule dump_activations:
     """Activations of one model on one shard of an image set."""
     input:
@@ -24,9 +27,10 @@ rule dump_activations:
         images=images_to_dump,
     params:
         image_set="{image_set}",
-        layers=lookup("models/{model}/layers", within=config),
+        layers=layers_to_dump,
         n_images=images_to_dump,
         compression=config["activations"]["compression"],
+        scaling=scaling_of,
         code=code("dump_activations.py"),
     script:
         "../workflow_scripts/dump_activations.py"

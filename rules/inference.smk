@@ -1,7 +1,11 @@
 # NEEDS  results/stimuli/{stimulus}/shard-{shard}.parquet, results/models/{model}/
 # MAKES  results/adversarial/{attack}/{model}/shard-{shard}.parquet    images that attack this model
+#        results/robustness/{model}/shard-{shard}.parquet              decisions under an attack of several radii
 #        results/predictions/{model}/{suite}/shard-{shard}.parquet
 #        results/predictions/{model}/predictions.parquet               every image of every stimulus exactly once
+
+
+include: "common/inference.smk"
 
 
 rule attack_images:
@@ -29,6 +33,35 @@ rule attack_images:
         code=code("attack_images.py"),
     script:
         "../workflow_scripts/attack_images.py"
+
+
+rule trace_robustness:
+    """Decisions of one model on one shard that is attacked ever more strongly."""
+    input:
+        ancient(verified_model),
+        weights="results/models/{model}/weights.safetensors",
+        card="results/models/{model}/card.json",
+        shard=traced_shard,
+    output:
+        decisions="results/robustness/{model}/shard-{shard}.parquet",
+    log:
+        "logs/trace_robustness/{model}-{shard}.log",
+    benchmark:
+        "benchmarks/trace_robustness/{model}-{shard}.tsv"
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        device=NETWORK["device"],
+        batch_size=NETWORK["batch_size"],
+        images=traced_images,
+    params:
+        spec=traced_attack,
+        radii=config["robustness"]["eps"],
+        n_images=traced_images,
+        seed=SEED,
+        code=code("trace_robustness.py"),
+    script:
+        "../workflow_scripts/trace_robustness.py"
 
 
 rule predict:

@@ -1,4 +1,4 @@
-# NEEDS  results/stimuli/{source}/shard-{shard}.parquet       images to train on
+# NEEDS  results/stimuli/{source}/shard-{shard}.parquet       images to train on, and to look on meanwhile
 # MAKES  results/models/{model}/weights.safetensors, card.json, training.parquet
 #        results/models/{model}/layers.csv                     what every module gives, and which are studied by default
 #        results/models/{model}/verified.json                  of networks that are brought: accuracy on clean, as expected
@@ -6,10 +6,14 @@
 #        results/models/{model}/epoch-{epoch}.safetensors      while a training that is cut into jobs is under way
 
 
+include: "common/models.smk"
+
+
 rule train_part:
     """The first epochs of a training that the recipe's ``epochs_per_job`` cuts into several jobs."""
     input:
         shards=training_shards,
+        held_out=held_out_shards,
         before=training_state,
     output:
         after=temp("results/models/{model}/epoch-{epoch}.safetensors"),
@@ -40,6 +44,7 @@ rule train_model:
     """One network, trained by its recipe."""
     input:
         shards=training_shards,
+        held_out=held_out_shards,
         before=training_state,
     output:
         weights="results/models/{model}/weights.safetensors",

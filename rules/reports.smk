@@ -1,6 +1,6 @@
 # NEEDS  predictions, neurons and ablation of every model
 # MAKES  results/both_correct/{pair}/manifest.parquet    the clean images that both networks of a pair label correctly
-#        results/reports/tables/*.csv, claims.csv, figures/, index.html
+#        results/reports/tables/*.csv, claims.csv, figures/, explorer/, index.html, study.json
 
 NEURONS = {
     "filters": expand("results/neurons/{model}/filters.parquet", model=config["models"]),
@@ -11,19 +11,46 @@ NEURONS = {
     ),
     "ablation": expand("results/ablation/{model}/units.parquet", model=ABLATED if CONFLICT else []),
     "top_images": expand("results/neurons/{model}/top_images.parquet", model=STUDIED if NOISE else []),
+    "iou": expand("results/neurons/{model}/{concept_set}/iou.parquet", concept_set=config["concepts"], model=config["models"]),
 }
 PREDICTIONS = expand("results/predictions/{model}/predictions.parquet", model=config["models"])
 PUBLISHED_LISTS = [fetched(pair["published"]) for pair in config["pairs"].values() if "published" in pair]
 CONCEPTS = expand("results/concepts/{concept_set}/concepts.parquet", concept_set=config["concepts"])
-UNIT_TABLES = ["total_variation", "dissection", "dissection_units", "concept_shift", "complexity", "ablation", "concepts"]
+UNIT_TABLES = [
+    "total_variation",
+    "dissection",
+    "dissection_units",
+    "concept_shift",
+    "complexity",
+    "complexity_distribution",
+    "ablation",
+    "concepts",
+]
+UNIT_TABLES += ["category_shares", "ablation_rates", "detectors", "category_shift", "noise_blocking", "noise_outliers", "filter_matches"]
+PAIRED_MODELS = list(dict.fromkeys(pair[role] for pair in config["pairs"].values() for role in ("standard", "robust")))
 TABLES = expand(
     "results/reports/tables/{table}.csv",
-    table=["accuracy", "top5", "accuracy_both_correct", "shape_bias", "both_correct", "corruption_errors", "mce", "training", *UNIT_TABLES],
+    table=[
+        "accuracy",
+        "top5",
+        "accuracy_both_correct",
+        "accuracy_paired",
+        "shape_bias",
+        "shape_bias_by_class",
+        "both_correct",
+        "corruption_errors",
+        "mce",
+        "robustness",
+        "training",
+        *UNIT_TABLES,
+    ],
 )
+COMMAND = " ".join(["snakemake", *(f"--configfile {name}" for name in study_files())])
 SHOWN_MODELS = next(([pair["standard"], pair["robust"]] for pair in config["pairs"].values()), STUDIED[:1])
 SHOWN = [name for name in PREDICTED if name not in CORRUPTIONS]
 PICTURES = [stimulus_shards(name, 1, model)[0] for name in SHOWN for model in (SHOWN_MODELS if name in config["attacks"] else [None])]
 DUMPED = stimulus_shards("clean", config["activations"]["n_images"]) if NOISE else []
+STORED_MAPS = expand("results/activations/{model}/clean/view.h5", model=STUDIED if NOISE and not STREAMED else [])
 
 
 rule tabulate_behaviour:
@@ -31,6 +58,7 @@ rule tabulate_behaviour:
     input:
         PUBLISHED_LISTS,
         predictions=PREDICTIONS,
+        robustness=traced_shards(),
         manifest=["results/stimuli/clean/manifest.parquet"] if SELECTED_PAIRS else [],
     output:
         selected=expand("results/both_correct/{pair}/manifest.parquet", pair=SELECTED_PAIRS),
@@ -38,9 +66,12 @@ rule tabulate_behaviour:
         top5_csv="results/reports/tables/top5.csv",
         both_correct_csv="results/reports/tables/accuracy_both_correct.csv",
         shape_bias_csv="results/reports/tables/shape_bias.csv",
+        by_class_csv="results/reports/tables/shape_bias_by_class.csv",
         selection_csv="results/reports/tables/both_correct.csv",
         corruption_errors_csv="results/reports/tables/corruption_errors.csv",
         mce_csv="results/reports/tables/mce.csv",
+        robustness_csv="results/reports/tables/robustness.csv",
+        paired_csv="results/reports/tables/accuracy_paired.csv",
     log:
         "logs/tabulate_behaviour.log",
     benchmark:
@@ -86,14 +117,26 @@ rule tabulate_units:
         complexity=NEURONS["complexity"],
         ablation=NEURONS["ablation"],
         concepts=CONCEPTS,
+        weights=expand("results/models/{model}/weights.safetensors", model=PAIRED_MODELS),
+        cards=expand("results/models/{model}/card.json", model=PAIRED_MODELS),
     output:
-        total_variation_csv="results/reports/tables/total_variation.csv",
-        dissection_csv="results/reports/tables/dissection.csv",
-        units_csv="results/reports/tables/dissection_units.csv",
-        shift_csv="results/reports/tables/concept_shift.csv",
-        complexity_csv="results/reports/tables/complexity.csv",
-        ablation_csv="results/reports/tables/ablation.csv",
-        concepts_csv="results/reports/tables/concepts.csv",
+        written=[
+            "results/reports/tables/total_variation.csv",
+            "results/reports/tables/dissection.csv",
+            "results/reports/tables/dissection_units.csv",
+            "results/reports/tables/concept_shift.csv",
+            "results/reports/tables/complexity.csv",
+            "results/reports/tables/complexity_distribution.csv",
+            "results/reports/tables/ablation.csv",
+            "results/reports/tables/concepts.csv",
+            "results/reports/tables/category_shares.csv",
+            "results/reports/tables/ablation_rates.csv",
+            "results/reports/tables/detectors.csv",
+            "results/reports/tables/category_shift.csv",
+            "results/reports/tables/noise_blocking.csv",
+            "results/reports/tables/noise_outliers.csv",
+            "results/reports/tables/filter_matches.csv",
+        ],
     log:
         "logs/tabulate_units.log",
     benchmark:
@@ -122,6 +165,7 @@ rule judge_claims:
         ablation=NEURONS["ablation"],
     output:
         claims="results/reports/claims.csv",
+        claim_tests="results/reports/tables/claim_tests.csv",
     log:
         "logs/judge_claims.log",
     benchmark:
@@ -136,7 +180,7 @@ rule judge_claims:
 
 
 rule draw_figures:
-    """Every figure of the report, from tables."""
+    """Every figure of the report, from tables, and the explorer of single units."""
     input:
         tables=TABLES,
         smoothness=NEURONS["smoothness"],
@@ -144,8 +188,15 @@ rule draw_figures:
         top_images=NEURONS["top_images"],
         shards=[*PICTURES, *DUMPED[1:]],
         concept_shards=[shard for name in config["concepts"] for shard in stimulus_shards(name, 1)],
+        dumped=DUMPED,
+        units=NEURONS["units"],
+        complexity=NEURONS["complexity"],
+        iou=NEURONS["iou"],
+        ablation=NEURONS["ablation"],
+        maps=STORED_MAPS,
     output:
-        figures=directory("results/reports/figures"),
+        figures=report(directory("results/reports/figures"), patterns=["{name}.svg"], category="Figures", labels={"figure": "{name}"}),
+        explorer=directory("results/reports/explorer"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -153,7 +204,7 @@ rule draw_figures:
     conda:
         "../envs/robustlens.yaml"
     params:
-        study=config,
+        study=STUDY,
         code=code("draw_figures.py"),
     script:
         "../workflow_scripts/draw_figures.py"
@@ -163,11 +214,13 @@ rule write_page:
     """The report: one page that needs nothing else."""
     input:
         claims="results/reports/claims.csv",
-        tables=TABLES,
+        tables=[*TABLES, "results/reports/tables/claim_tests.csv"],
         figures="results/reports/figures",
         cards=expand("results/models/{model}/card.json", model=config["models"]),
     output:
         page=report("results/reports/index.html", category="Report", labels={"file": "the study"}),
+        study_json="results/reports/study.json",
+        latex=directory("results/reports/latex"),
     log:
         "logs/write_page.log",
     benchmark:
@@ -176,7 +229,8 @@ rule write_page:
     conda:
         "../envs/robustlens.yaml"
     params:
-        study=config,
-        code=code("write_page.py") + code_of_table("claims.csv"),
+        study=STUDY,
+        command=COMMAND,
+        code=code("write_page.py") + code_of_table("claims.csv") + code_of_table("published.csv"),
     script:
         "../workflow_scripts/write_page.py"

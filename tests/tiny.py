@@ -16,6 +16,7 @@ from robustlens.models.registry import Classifier, save_model
 
 torch.set_num_threads(1)  # a test has one core
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+RECIPE_DEFAULTS = {"optimiser": "adamw", "schedule": "one-cycle", "precision": "float32", "augmentation": []}
 
 
 class Channels(nn.Module):

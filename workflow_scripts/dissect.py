@@ -5,12 +5,23 @@ import pandas as pd
 from robustlens.concepts import open_labels
 from robustlens.errors import InputError
 from robustlens.images import write_parquet
-from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, Thresholds, unit_table
+from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, Thresholds, best_by_category, unit_table
 from robustlens.store import ActivationStore, open_store
 
 
-def main(activations: str, labels: str, concepts: str, iou: str, units: str, *, model: str, quantile: float) -> None:
-    """Write ``iou`` (every unit and concept) and ``units`` (threshold and best concept) in two passes over ``activations``.
+def main(
+    activations: str,
+    labels: str,
+    concepts: str,
+    iou: str,
+    categories: str,
+    units: str,
+    *,
+    model: str,
+    quantile: float,
+    denominator: str = "paper",
+) -> None:
+    """Write what ``write_dissection`` does in two passes over ``activations``.
 
     The images of the activations and of the labels must be the same; they are matched by image_id.
     """
@@ -20,15 +31,13 @@ def main(activations: str, labels: str, concepts: str, iou: str, units: str, *, 
         thresholds = {layer: layer_thresholds(store, layer, quantile) for layer in store.layers}
         index = ConceptIndex(labelled.concepts)
         size = labelled.height, labelled.width
-        tallies = {layer: TallyAccumulator(thresholds[layer].threshold, index, *size) for layer in store.layers}
+        tallies = {layer: TallyAccumulator(thresholds[layer].threshold, index, *size, denominator) for layer in store.layers}
         for rows in store.slices(*store.layers):
             ids = store.image_ids[rows]
             found = [index.labels(i, labelled.planes(i), labelled.image_labels(i)) for i in ids]
             for layer, tally in tallies.items():
                 tally.add(store.images(layer, ids), found)
-    matrices = {layer: tally.result() for layer, tally in tallies.items()}
-    write_layers(units, model, {layer: unit_table(thresholds[layer], matrix) for layer, matrix in matrices.items()})
-    write_layers(iou, model, matrices)
+    write_dissection(iou, categories, units, model, thresholds, tallies)
 
 
 def layer_thresholds(store: ActivationStore, layer: str, quantile: float) -> Thresholds:
@@ -37,6 +46,16 @@ def layer_thresholds(store: ActivationStore, layer: str, quantile: float) -> Thr
     for _, maps in store.blocks(layer):
         histogram.add(maps)
     return histogram.result(quantile)
+
+
+def write_dissection(
+    iou: str, categories: str, units: str, model: str, thresholds: dict[str, Thresholds], tallies: dict[str, TallyAccumulator]
+) -> None:
+    """``iou``: every unit and concept; ``categories``: a unit's best concept in each category; ``units``: threshold and best concept."""
+    matrices = {layer: tally.result() for layer, tally in tallies.items()}
+    write_layers(units, model, {layer: unit_table(thresholds[layer], matrix) for layer, matrix in matrices.items()})
+    write_layers(categories, model, {layer: best_by_category(matrix) for layer, matrix in matrices.items()})
+    write_layers(iou, model, matrices)
 
 
 def write_layers(path: str, model: str, tables: dict[str, pd.DataFrame]) -> None:

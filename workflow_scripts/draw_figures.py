@@ -1,8 +1,10 @@
-"""Draw every figure of the report that the study has data for."""
+"""Draw every figure of the report that the study has data for, and the explorer of single units."""
 
 import logging
 from pathlib import Path
 
+from robustlens.report.explorer import write_explorer
+from robustlens.report.explorer_data import Files
 from robustlens.report.gallery import Inputs, draw_gallery, open_pictures, read_parquets
 from robustlens.report.results import Results, read_tables
 
@@ -16,14 +18,22 @@ def main(
     top_images: list[str],
     shards: list[str],
     concept_shards: list[str],
+    dumped: list[str],
+    units: list[str],
+    complexity: list[str],
+    iou: list[str],
+    ablation: list[str],
+    maps: list[str],
     figures: str,
+    explorer: str,
     *,
     study: dict,
 ) -> None:
     """Write ``<name>.svg``, ``<name>.pdf`` and ``index.json`` (what was drawn, captions, what was left out and why) into ``figures``.
 
     ``tables``: CSV files of results/reports/tables; ``smoothness``, ``weights``, ``top_images``: one a model; ``shards``: the first
-    shard of each stimulus and attack; ``concept_shards``: of the concept-labelled images. Lists may be empty.
+    shard of each stimulus and attack; ``concept_shards``: of the concept-labelled images. For the folder ``explorer``: ``dumped``, the
+    shards of the images of ``top_images``; ``maps``, views of their activations; the other tables on units. Lists may be empty.
     """
     results = Results(study, read_tables(tables))
     inputs = Inputs(
@@ -37,6 +47,7 @@ def main(
         log.info("drew %s", figure["name"])
     for figure in index["left_out"]:
         log.info("left out %s: %s", figure["name"], figure["why"])
+    write_explorer(Path(explorer), results, Files(smoothness, top_images, units, complexity, iou, ablation, maps), dumped)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 from contextlib import ExitStack
 
-import numpy as np
-import torch
 from torch import Tensor
 
+from robustlens.errors import InputError
+from robustlens.host_copies import PinnedRing
 from robustlens.images import read_shard
-from robustlens.inference import Blocks, recorded
 from robustlens.models.layers import studied_layers
-from robustlens.models.registry import load_model
-from robustlens.store import ActivationWriter
+from robustlens.store import AHEAD, ActivationWriter
+from robustlens.streaming import describe_input, open_model, streamed
 
 
 def main(
@@ -20,38 +19,42 @@ def main(
     activations: str,
     *,
     image_set: str,
-    layers: list[str] | None,
+    layers: list[str | dict] | None,
     n_images: int | None,
     compression: str,
+    scaling: str = "own",
     device: str,
     batch_size: int,
 ):
-    """``layers``: names, None for the default ones; ``n_images``: how many images of the shard to dump, None for all of them."""
-    model, images = load_model(weights, card, device), read_shard(shard)
-    model.layers = studied_layers(model.network, model.card, layers, images.pixels(0, 1).shape[1])
+    """``layers``: names, or ``{layer, units}`` for some units of one, None for the default ones; ``n_images``: how many images of the
+    shard to dump, None for all of them.
+
+    ``scaling``: ``own``, ``lite`` or ``lite-twice`` (:func:`robustlens.models.registry.scale_as_lite`).
+    """
+    model, images = open_model(weights, card, device, scaling), read_shard(shard)
+    units = {entry["layer"]: entry["units"] for entry in layers or [] if isinstance(entry, dict)}
+    names = layers and [entry if isinstance(entry, str) else entry["layer"] for entry in layers]
+    model.layers = studied_layers(model.network, model.card, names, images.pixels(0, 1).shape[1])
     n_images = len(images) if n_images is None else min(n_images, len(images))
-    attributes = {
-        "model": model.card["model"],
-        "image_set": image_set,
-        "weights_sha256": model.card["sha256"],
-        "preprocessing": f"{model.card['input']}, mean {model.card['mean']}, std {model.card['std']}",
-    }
+    attributes = describe_input(model.card, image_set, scaling) | ({"units": units} if units else {})
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
-        outputs = stack.enter_context(recorded(model, model.layers))
         writer = None
-
-        def maps_of(block: Tensor, rows: slice) -> dict[str, np.ndarray]:
-            model(block)
-            return {name: maps[: rows.stop - rows.start].float().cpu().numpy() for name, maps in outputs.items()}
-
-        for rows, found in Blocks(model.device, batch_size, n_images).run(images, maps_of, n_images):
+        for rows, (whole,) in streamed(model, [images], n_images, batch_size):
+            found = {name: chosen(name, maps, units.get(name), model.card["model"]) for name, maps in whole.items()}
             if writer is None:
-                shapes = {name: maps.shape[1:] for name, maps in found.items()}
+                shapes = {name: tuple(maps.shape[1:]) for name, maps in found.items()}
                 ids = images.rows["image_id"].iloc[:n_images].tolist()
                 writer = stack.enter_context(ActivationWriter(activations, ids, shapes, attributes, compression))
+                ring = PinnedRing(model.device, AHEAD + 2) if model.device.type == "cuda" else None  # one is written, one is filled
             for name, maps in found.items():
-                writer.write(name, rows.start, maps)
+                writer.write(name, rows.start, ring.copy(maps) if ring else maps.numpy(), checked=True)
+
+
+def chosen(layer: str, maps: Tensor, units: list[int] | None, model: str) -> Tensor:
+    """The maps of ``units`` [n_images, n_units, height, width], all if None. Raises InputError for a unit that the layer lacks."""
+    if units and max(units) >= maps.shape[1]:
+        raise InputError(f"activations.keep.{model}, layer {layer}", f"units below {maps.shape[1]}", max(units))
+    return maps if units is None else maps[:, units]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The table of claims: what this run says of each claim of the study."""
+"""The tables of claims: what this run says of each claim of the study, and whether a test bears it out."""
 
 from pathlib import Path
 
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import judge, stimuli_asked
+from robustlens.report.claims import CLAIM_TESTS, COLUMNS, judge, stimuli_asked
 from robustlens.report.evidence import Evidence
 from robustlens.report.tables import write_csv
 from robustlens.report.units import read_sets, read_tables
@@ -18,6 +18,7 @@ def main(
     complexity: list[str],
     ablation: list[str],
     claims: str,
+    claim_tests: str,
     *,
     study: dict,
 ):
@@ -32,7 +33,9 @@ def main(
         read_tables(ablation),
         read_sets(concepts),
     )
-    write_csv(Path(claims), judge(evidence))
+    judged = judge(evidence)
+    write_csv(Path(claims), judged[COLUMNS])
+    write_csv(Path(claim_tests), judged.loc[judged["test"] != "", CLAIM_TESTS])
 
 
 if __name__ == "__main__":

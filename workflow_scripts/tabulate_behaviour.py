@@ -5,7 +5,18 @@ from pathlib import Path
 import pandas as pd
 
 from robustlens.images import read_manifest, write_manifest
-from robustlens.report.behaviour import BOTH_CORRECT, accuracy, accuracy_both_correct, read_predictions, shape_bias, top5
+from robustlens.report.behaviour import (
+    BOTH_CORRECT,
+    accuracy,
+    accuracy_both_correct,
+    accuracy_by_radius,
+    accuracy_paired,
+    accuracy_pairs,
+    read_predictions,
+    shape_bias,
+    shape_bias_by_class,
+    top5,
+)
 from robustlens.report.corruptions import corruption_errors, corruption_scores, image_errors
 from robustlens.report.selection import SELECTION, compare, select
 from robustlens.report.tables import write_csv
@@ -13,6 +24,7 @@ from robustlens.report.tables import write_csv
 
 def main(
     predictions: list[str],
+    robustness: list[str],
     manifest: list[str],
     selected: list[str],
     accuracy_csv: str,
@@ -22,6 +34,9 @@ def main(
     selection_csv: str,
     corruption_errors_csv: str,
     mce_csv: str,
+    robustness_csv: str,
+    paired_csv: str,
+    by_class_csv: str,
     *,
     pairs: dict,
     conflict: str | None,
@@ -30,12 +45,12 @@ def main(
     resamples: int,
 ):
     """``predictions``: one Parquet file a model, of which two at most are in memory; ``manifest``: that of ``clean``, if it was predicted;
-    ``selected``: then one manifest a pair, of the clean images that both its networks label correctly.
+    ``selected``: then one manifest a pair, of the clean images that both its networks label correctly; ``robustness``: decisions by radius.
 
     ``conflict``: the cue-conflict stimulus; ``corruptions``: image set -> ``corruption``, ``severity``; ``baseline``: the model that
     corruption errors are relative to. None, or empty, where there is none.
     """
-    paths, accuracies, fives, biases, errors = {}, [], [], [], {}
+    paths, accuracies, fives, biases, by_class, errors = {}, [], [], [], [], {}
     for path in predictions:
         table = read_predictions([path])
         model = table["model"].iloc[0]
@@ -43,14 +58,22 @@ def main(
         accuracies.append(accuracy(table))
         fives.append(top5(table))
         biases.append(shape_bias(table, conflict))
+        by_class.append(shape_bias_by_class(table, conflict))
         errors[model] = image_errors(table, corruptions)
     write_csv(Path(accuracy_csv), pd.concat(accuracies, ignore_index=True))
     write_csv(Path(top5_csv), pd.concat(fives, ignore_index=True))
     write_csv(Path(shape_bias_csv), pd.concat(biases, ignore_index=True))
+    write_csv(Path(by_class_csv), pd.concat(by_class, ignore_index=True))
     write_csv(Path(corruption_errors_csv), corruption_errors(pd.concat(accuracies, ignore_index=True), corruptions))
     write_csv(Path(mce_csv), corruption_scores(errors, corruptions, baseline=baseline, count=resamples))
-    rows = [accuracy_both_correct(read_predictions(_of_pair(paths, pair)), {name: pair}) for name, pair in pairs.items()]
+    write_csv(Path(robustness_csv), accuracy_by_radius(robustness))
+    rows, paired = [], {}
+    for name, pair in pairs.items():
+        table = read_predictions(_of_pair(paths, pair))
+        rows.append(accuracy_both_correct(table, {name: pair}))
+        paired[name] = accuracy_paired(table[table["stimulus"] != conflict], pair, resamples)
     write_csv(Path(both_correct_csv), _stacked(rows, BOTH_CORRECT))
+    write_csv(Path(paired_csv), accuracy_pairs(paired))
     rows = []
     for (name, pair), path in zip(pairs.items(), selected, strict=bool(manifest)):
         images = read_manifest(manifest[0])

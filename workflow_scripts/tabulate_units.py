@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from robustlens.models.filters import read_filters
+from robustlens.report import unit_pairs
 from robustlens.report import units as tables
 from robustlens.report.tables import write_csv
 
@@ -15,35 +15,43 @@ def main(
     complexity: list[str],
     ablation: list[str],
     concepts: list[str],
-    total_variation_csv: str,
-    dissection_csv: str,
-    units_csv: str,
-    shift_csv: str,
-    complexity_csv: str,
-    ablation_csv: str,
-    concepts_csv: str,
+    weights: list[str],
+    cards: list[str],
+    written: list[str],
     *,
     pairs: dict,
     categories: list[str],
     iou: float,
     resamples: int,
 ):
-    """One Parquet file a model (and concept set) in, one CSV a table out; the first concept set labels the layers' tables."""
-    all_units = tables.read_sets(units)
-    all_units = all_units[tables.UNITS] if len(all_units) else pd.DataFrame(columns=tables.UNITS)
-    first_set = all_units[all_units["concept_set"] == all_units["concept_set"].iloc[0]] if len(all_units) else all_units
-    counts = tables.read_sets(complexity)
-    first_counts = counts[counts["concept_set"] == counts["concept_set"].iloc[0]] if len(counts) else counts
-    known = tables.read_sets(concepts)
-    smooth = tables.read_tables(smoothness)
-    write_csv(Path(total_variation_csv), tables.total_variation(tables.read_tables(filters), smooth, resamples))
-    write_csv(Path(dissection_csv), tables.dissection(first_set, categories, iou))
-    write_csv(Path(units_csv), all_units)
-    write_csv(Path(shift_csv), tables.concept_shift(all_units, pairs, iou))
-    write_csv(Path(complexity_csv), tables.complexity(first_counts, resamples))
-    write_csv(Path(ablation_csv), tables.ablation(tables.read_tables(ablation), all_units, iou))
-    columns = ["concept_set", *(name for name in known if name != "concept_set")] if len(known) else ["concept_set", "name"]
-    write_csv(Path(concepts_csv), known[columns] if len(known) else pd.DataFrame(columns=columns))
+    """One Parquet file a model (and concept set) in, one CSV a table out; the first concept set labels the layers' tables.
+
+    ``weights``, ``cards``: of the networks of pairs, in folders of their names; ``written``: one file a table, of its name.
+    """
+    all_units = tables.read_sets(units, tables.UNITS)
+    smooth, scores = tables.read_tables(smoothness), tables.read_tables(ablation)
+    counts = tables.first_set(tables.read_sets(complexity))
+    changes = unit_pairs.noise_changes(smooth, pairs)
+    kernels = {Path(path).parent.name: read_filters(path, card, first=True) for path, card in zip(weights, cards, strict=True)}
+    found = {
+        "total_variation": tables.total_variation(tables.read_tables(filters), smooth, resamples),
+        "dissection": tables.dissection(tables.first_set(all_units), categories, iou),
+        "dissection_units": all_units,
+        "concept_shift": tables.concept_shift(all_units, pairs, iou, resamples),
+        "complexity": tables.complexity(counts, resamples),
+        "complexity_distribution": tables.complexity_distribution(counts),
+        "ablation": tables.ablation(scores, all_units, iou),
+        "ablation_rates": tables.ablation_rates(scores, all_units, iou, resamples),
+        "concepts": tables.read_sets(concepts, ["concept_set"]),
+        "category_shares": tables.category_shares(all_units, categories, iou),
+        "detectors": tables.detectors(all_units, iou),
+        "category_shift": unit_pairs.category_shift(all_units, pairs, categories, iou, resamples),
+        "noise_blocking": unit_pairs.noise_blocking(changes, resamples),
+        "noise_outliers": unit_pairs.noise_outliers(changes),
+        "filter_matches": unit_pairs.filter_matches(kernels, pairs),
+    }
+    for path in map(Path, written):
+        write_csv(path, found[path.stem])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Train one network by its recipe, to the end: weights, initial weights, card, training curve."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import pandas as pd
-
-from robustlens.images import write_parquet
+from robustlens.images import count_rows, write_parquet
+from robustlens.models.parallel import Task, train
 from robustlens.models.registry import save_model, save_weights
-from robustlens.models.training import begin_training
+from robustlens.models.training import curve
+from robustlens.models.training_state import read_state
 
 
 def main(
     shards: list[str],
+    held_out: list[str],
     before: str | list[str],
     weights: str,
     initial: str,
@@ -23,26 +25,30 @@ def main(
     recipe: dict,
     seed: int,
     device: str,
+    gpu: int,
 ):
     """``spec``: what the config says of the network; ``source``: the name of the training images; ``recipe``: the training recipe.
 
-    ``before``: what the job before put down, where the training is cut into several; else empty.
+    ``held_out``: shards of images for the curve alone; ``before``: what the job before put down, where the training is cut into several;
+    each may be empty. ``gpu``: how many GPUs train it, where ``device`` is one.
     """
-    under_way = begin_training(shards, model=model, spec=spec, recipe=recipe, seed=seed, device=device)
-    network = under_way.classifier.network
+    task = Task(shards, model, spec, recipe, seed, recipe["epochs"], before or "", held_out)
+    network, n_processes = task.network(), 1 if device == "cpu" else gpu
     save_weights(Path(initial), network)
-    if before:
-        under_way.resume(before)
-    under_way.run(recipe["epochs"])
+    with TemporaryDirectory(dir=Path(initial).parent) as folder:
+        train(task, Path(folder, "state"), device=device, n_processes=n_processes)
+        state, _, numbers = read_state(Path(folder, "state"))
+    network.load_state_dict(state)
     description = {
         "model": model,
-        **{key: spec[key] for key in ("architecture", "arguments", "mean", "std", "python_path") if key in spec},
+        **{key: spec[key] for key in ("architecture", "arguments", "python_path") if key in spec},
+        **task.normalisation(),
         "input": "[0,1] RGB",
-        "training": {"recipe": recipe, "source": source, "n_images": len(under_way.images), "seed": seed},
+        "training": {"recipe": recipe, "source": source, "n_images": sum(map(count_rows, shards)), "seed": seed, "processes": n_processes},
         "source": "trained by this workflow",
     }
-    save_model(Path(card).parent, network.cpu().eval(), description)
-    write_parquet(training, pd.DataFrame(under_way.history))
+    save_model(Path(card).parent, network.eval(), description)
+    write_parquet(training, curve(numbers["history"]))
 
 
 if __name__ == "__main__":

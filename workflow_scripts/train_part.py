@@ -1,10 +1,11 @@
 """Train one network for some of its epochs and put the training down for the next job (rule train_part)."""
 
-from robustlens.models.training import begin_training
+from robustlens.models.parallel import Task, train
 
 
 def main(
     shards: list[str],
+    held_out: list[str],
     before: str | list[str],
     after: str,
     *,
@@ -14,13 +15,11 @@ def main(
     epochs: list[int],
     seed: int,
     device: str,
+    gpu: int,
 ) -> None:
-    """``epochs``: how many were done before and how many are done after; ``before``: what the job before put down, if any."""
-    under_way = begin_training(shards, model=model, spec=spec, recipe=recipe, seed=seed, device=device)
-    if before:
-        under_way.resume(before)
-    under_way.run(epochs[1])
-    under_way.save(after)
+    """``epochs``: how many were done before and how many are done after; the rest as in ``train_model.py``."""
+    task = Task(shards, model, spec, recipe, seed, epochs[1], before or "", held_out)
+    train(task, after, device=device, n_processes=1 if device == "cpu" else gpu)
 
 
 if __name__ == "__main__":

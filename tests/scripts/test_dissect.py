@@ -15,7 +15,8 @@ from robustlens.errors import InputError
 from robustlens.store import ActivationWriter, link_shards
 
 ATTRIBUTES = {"model": "net", "image_set": "scenes", "weights_sha256": "abc", "preprocessing": "[0,1]"}
-SCRIPTS = ["link_activations", "measure_filters", "measure_smoothness", "dissect", "count_concepts", "rank_images"]
+SCRIPTS = ["link_activations", "measure_filters", "measure_maps", "dissect", "count_concepts"]
+TABLES = ("iou", "categories", "units")
 N, SIDE = 10, 8
 
 
@@ -57,9 +58,9 @@ def view(folder, planes, order, n_shards):
 
 
 def test_a_unit_that_is_a_concept(tmp_path, planes, labels):
-    iou, units = tmp_path / "iou.parquet", tmp_path / "units.parquet"
-    main(view(tmp_path / "a", planes, np.arange(N), 3), *labels, str(iou), str(units), model="net", quantile=0.1)
-    matrix, best = pd.read_parquet(iou), pd.read_parquet(units)
+    paths = [tmp_path / f"{table}.parquet" for table in TABLES]
+    main(view(tmp_path / "a", planes, np.arange(N), 3), *labels, *map(str, paths), model="net", quantile=0.1)
+    matrix, of_category, best = map(pd.read_parquet, paths)
     assert matrix.columns.tolist() == [
         *("model", "layer", "unit", "concept", "name", "category", "intersection", "activated", "concept_pixels", "iou")
     ]
@@ -69,20 +70,24 @@ def test_a_unit_that_is_a_concept(tmp_path, planes, labels):
     assert best["n_above"].tolist() == [36, 64, 0, 0]
     assert best["layer"].tolist() == ["fine", "fine", "coarse", "coarse"]
     assert best["iou"].tolist()[2:] == [0, 0]
+    assert of_category.columns.tolist() == ["model", "layer", "unit", "category", "concept", "name", "iou"]
+    assert len(of_category) == 4 * matrix["category"].nunique()
+    highest = of_category.sort_values("iou", kind="stable").groupby(["layer", "unit"], sort=False).tail(1).set_index(["layer", "unit"])
+    assert highest.loc[("fine", 0), ["category", "concept", "iou"]].tolist() == ["object", 3, 1.0]
 
 
 def test_neither_shards_nor_their_order_change_a_bit(tmp_path, planes, labels):
     for name, order, n_shards in [("a", np.arange(N), 1), ("b", np.arange(N)[::-1], 4)]:
         source = view(tmp_path / name, planes, order, n_shards)
-        main(source, *labels, str(tmp_path / f"iou-{name}"), str(tmp_path / f"units-{name}"), model="net", quantile=0.005)
-    for table in ("iou", "units"):
+        main(source, *labels, *(str(tmp_path / f"{table}-{name}") for table in TABLES), model="net", quantile=0.005)
+    for table in TABLES:
         assert (tmp_path / f"{table}-a").read_bytes() == (tmp_path / f"{table}-b").read_bytes()
 
 
 def test_other_images_are_refused(tmp_path, planes, labels):
     source = view(tmp_path / "a", planes, np.arange(N - 1), 1)
     with pytest.raises(InputError, match="expected the images of .*labels.h5"):
-        main(source, *labels, str(tmp_path / "iou"), str(tmp_path / "units"), model="net", quantile=0.005)
+        main(source, *labels, *(str(tmp_path / table) for table in TABLES), model="net", quantile=0.005)
 
 
 def test_the_neuron_scripts_start_without_torch():

@@ -11,8 +11,7 @@ import synthetic
 
 def test_draws_every_figure_and_an_index(tmp_path):
     run = synthetic.make_results(tmp_path, synthetic.small_study())
-    inputs = (run.tables, run.smoothness, run.weights, run.top_images, run.shards, run.concept_shards)
-    draw_figures.main(*inputs, run.figures, study=run.study)
+    draw_figures.main(**run.drawn_from, figures=run.figures, explorer=run.explorer, study=run.study)
     index = json.loads((Path(run.figures) / "index.json").read_text(encoding="utf-8"))
     assert index["left_out"] == []
     files = {name for figure in index["figures"] for name in figure["files"]} | {"index.json"}
@@ -21,8 +20,10 @@ def test_draws_every_figure_and_an_index(tmp_path):
 
 def test_lists_may_be_empty(tmp_path):
     study = synthetic.single_study()
-    draw_figures.main([], [], [], [], [], [], str(tmp_path), study=study)
-    index = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
+    nothing = dict.fromkeys(synthetic.Run(tmp_path, study).drawn_from, [])
+    draw_figures.main(**nothing, figures=str(tmp_path / "figures"), explorer=str(tmp_path / "explorer"), study=study)
+    assert "Nothing was measured of single units" in (tmp_path / "explorer/units.html").read_text(encoding="utf-8")
+    index = json.loads((tmp_path / "figures/index.json").read_text(encoding="utf-8"))
     assert index["figures"] == []
     assert all(figure["why"] for figure in index["left_out"])
 

@@ -12,7 +12,7 @@ from robustlens.errors import InputError
 from robustlens.images import write_manifest
 from robustlens.models.registry import load_model
 from robustlens.store import open_store
-from tiny import cut_shards, image_rows, little_memory, make_model, pictures
+from tiny import coloured, cut_shards, image_rows, little_memory, make_model, pictures
 
 LAYERS = ["conv1", "conv3"]
 
@@ -53,6 +53,30 @@ def test_maps_are_those_of_the_network(tmp_path, model, dump):
     card = json.loads((tmp_path / "net" / "card.json").read_text())
     assert attributes["weights_sha256"] == card["sha256"] and attributes["model"] == "net" and attributes["image_set"] == "clean"
     assert attributes["preprocessing"] == "[0,1] RGB, mean [0.5, 0.5, 0.5], std [0.25, 0.25, 0.25]"
+
+
+def test_chosen_units_of_a_layer(tmp_path, dump):
+    (shard,) = cut_shards(tmp_path, pictures(9), image_rows(9), 9)
+    _, whole, _ = read(dump(shard))
+    _, some, attributes = read(dump(shard, "b.h5", layers=["conv1", {"layer": "conv3", "units": [5, 0]}]))
+    assert np.array_equal(some["conv1"], whole["conv1"]) and np.array_equal(some["conv3"], whole["conv3"][:, [5, 0]])
+    assert attributes["units"] == {"conv3": [5, 0]}
+    with pytest.raises(InputError, match="layer conv3: expected units below 8, got 8"):
+        dump(shard, "c.h5", layers=[{"layer": "conv3", "units": [8]}])
+    assert not (tmp_path / "c.h5").exists()
+
+
+@pytest.mark.parametrize(("scaling", "mean", "std"), [("lite", 109.54 / 255, 0.224), ("lite-twice", 109.54 / 255 + 0.224 * 0.5, 0.224 / 4)])
+def test_inputs_scaled_as_by_netdissect_lite(tmp_path, model, dump, scaling, mean, std):
+    """Of a blue picture: the network's own mean 0.5 and deviation 0.25 come after, or not at all."""
+    (shard,) = cut_shards(tmp_path, coloured([(0, 0, 200)], 8), image_rows(1), 1)
+    _, maps, attributes = read(dump(shard, scaling=scaling))
+    network = load_model(*model, "cpu", LAYERS)
+    offsets = torch.tensor([124.69, 118.69]) / 255 + (0.224 * 0.5 if scaling == "lite-twice" else 0)
+    seen = torch.cat([(0 - offsets) / std, torch.tensor([(200 / 255 - mean) / std])]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    with torch.no_grad():
+        np.testing.assert_allclose(maps["conv1"], network.network.conv1(seen).numpy(), rtol=2e-3, atol=1e-3)
+    assert attributes["preprocessing"].endswith(f"scaled as {scaling}")
 
 
 @pytest.mark.parametrize("n_images", [1, 49, 50, 51, 60, 99])

@@ -19,9 +19,14 @@ NEED_TORCH = {
     "verify_model",
     "list_layers",
     "attack_images",
+    "trace_robustness",
     "predict",
     "dump_activations",
     "ablate_units",
+    "ablate_concepts",
+    "count_values",
+    "tally_concepts",
+    "compare_maps",
 }
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 PROGRAM = """
@@ -50,4 +55,4 @@ def test_starts_without_torch(brings_torch, name):
 
 
 def test_a_script_that_needs_torch_is_noticed(brings_torch):
-    assert [name for name, found in brings_torch.items() if found] == ["ablate_units"]
+    assert [name for name, found in brings_torch.items() if found] == ["ablate_concepts"]

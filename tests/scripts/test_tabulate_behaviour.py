@@ -1,4 +1,4 @@
-"""tabulate_behaviour: seven tables from the predictions of all models."""
+"""tabulate_behaviour: ten tables from the predictions of all models."""
 
 import numpy as np
 import pandas as pd
@@ -7,12 +7,13 @@ import pytest
 import tiny
 from robustlens.errors import InputError
 from robustlens.images import read_manifest, write_manifest
-from robustlens.report.behaviour import accuracy, accuracy_both_correct, read_predictions, shape_bias, top5
+from robustlens.report.behaviour import BY_CLASS, PAIRED, ROBUSTNESS, accuracy, accuracy_both_correct, read_predictions, shape_bias, top5
 from robustlens.report.corruptions import CORRUPTION_ERRORS, MCE
 from robustlens.report.selection import SELECTION
 from tabulate_behaviour import main
 
 FILES = ("accuracy.csv", "top5.csv", "accuracy_both_correct.csv", "shape_bias.csv", "both_correct.csv", "corruption_errors.csv", "mce.csv")
+FILES += ("robustness.csv", "accuracy_paired.csv", "shape_bias_by_class.csv")
 STUDY = {
     "pairs": tiny.STUDY["pairs"],
     "conflict": "conflict",
@@ -38,7 +39,7 @@ def manifest(tmp_path):
 
 def run(folder, predictions, study=STUDY, manifest=()) -> list[pd.DataFrame]:
     selected = [str(folder / pair / "selected.parquet") for pair in study["pairs"] if manifest]
-    main(predictions, list(manifest), selected, *(str(folder / name) for name in FILES), **study)
+    main(predictions, [], list(manifest), selected, *(str(folder / name) for name in FILES), **study)
     return [pd.read_csv(folder / name) for name in FILES]
 
 
@@ -55,6 +56,21 @@ def test_tables_of_decisions(tmp_path, predictions):
     ]
 
 
+def test_both_networks_on_the_same_images(tmp_path, predictions):
+    """The first images are always the ones that are right: of 100 clean ones S alone has eight, of attacked ones R alone 58."""
+    table = run(tmp_path, predictions)[8]
+    assert table.columns.tolist() == PAIRED
+    assert set(table["stimulus"]) == set(tiny.RIGHT["s"])  # without the conflict images, of which accuracy means nothing
+    rows = table.set_index("stimulus")
+    assert rows.loc["clean", ["n_images", "standard", "robust", "only_standard", "only_robust", "effect"]].tolist() == [
+        *(100, 0.98, 0.9, 8, 0, -1),
+    ]
+    assert rows.loc["pgd", ["only_standard", "only_robust", "effect"]].tolist() == [0, 58, 1]
+    assert rows.loc["clean", "p"] == pytest.approx(2 * 0.5**8) and (rows["test"] == "mcnemar").all()
+    assert rows.loc["pgd", "p_holm"] == pytest.approx(len(rows) * 2 * 0.5**58, rel=1e-4)
+    assert ((rows["low"] <= rows["difference"]) & (rows["difference"] <= rows["high"])).all()
+
+
 def test_one_model_at_a_time_gives_the_tables_of_all_at_once(tmp_path, predictions):
     found, whole = run(tmp_path, predictions), read_predictions(predictions)
     expected = accuracy(whole), top5(whole), accuracy_both_correct(whole, STUDY["pairs"]), shape_bias(whole, "conflict")
@@ -64,7 +80,7 @@ def test_one_model_at_a_time_gives_the_tables_of_all_at_once(tmp_path, predictio
 
 def test_tables_of_corruptions(tmp_path, predictions):
     """S errs on 4 noisy and 5 blurred images of 100, R on 20 and 15; two sets are not ImageNet-C."""
-    errors, scores = run(tmp_path, predictions)[5:]
+    errors, scores = run(tmp_path, predictions)[5:7]
     assert errors.columns.tolist() == CORRUPTION_ERRORS and scores.columns.tolist() == MCE
     assert errors[["model", "corruption", "severity", "n_images", "error"]].to_numpy().tolist() == [
         ["s", "gaussian-noise", 1, 100, 0.04],
@@ -107,7 +123,8 @@ def test_the_order_of_the_models_is_kept_and_nothing_else_moves(tmp_path, predic
         run(tmp_path / name, paths)
     for file in FILES:
         one, other = (pd.read_csv(tmp_path / name / file) for name in "ab")
-        assert file == "both_correct.csv" or (one["model"].iloc[0] == "s" and other["model"].iloc[0] == "r")
+        if file not in ("both_correct.csv", "robustness.csv", "accuracy_paired.csv"):
+            assert one["model"].iloc[0] == "s" and other["model"].iloc[0] == "r"
         columns = list(one.columns)
         assert one.sort_values(columns).reset_index(drop=True).equals(other.sort_values(columns).reset_index(drop=True))
 
@@ -116,4 +133,4 @@ def test_a_study_without_pairs_conflict_images_and_corruptions(tmp_path, predict
     accuracies, *others = run(tmp_path, predictions[:1], NOTHING)
     assert len(accuracies) == len(others[0]) == 8 and not any(map(len, others[1:]))
     assert others[2].columns.tolist() == ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"]
-    assert [table.columns.tolist() for table in others[3:]] == [SELECTION, CORRUPTION_ERRORS, MCE]
+    assert [table.columns.tolist() for table in others[3:]] == [SELECTION, CORRUPTION_ERRORS, MCE, ROBUSTNESS, PAIRED, BY_CLASS]

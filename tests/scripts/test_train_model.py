@@ -12,10 +12,11 @@ import train_part
 from measure_filters import main as measure_filters
 from robustlens.errors import InputError
 from robustlens.models.registry import load_model
-from tiny import coloured, cut_shards, image_rows, spec_of
+from robustlens.models.training import CURVE
+from tiny import RECIPE_DEFAULTS, coloured, cut_shards, image_rows, spec_of
 from train_model import main
 
-RECIPE = {"epochs": 4, "batch_size": 10, "learning_rate": 0.02, "weight_decay": 0.0, "augmentation": []}
+RECIPE = {"epochs": 4, "batch_size": 10, "learning_rate": 0.02, "weight_decay": 0.0, **RECIPE_DEFAULTS}
 FILES = ("weights.safetensors", "initial.safetensors", "card.json", "training.parquet")
 
 
@@ -30,18 +31,18 @@ def shards(tmp_path):
 def run(folder, shards, spec=None, recipe=RECIPE, seed=0):
     files = [str(folder / name) for name in FILES]
     spec = spec or spec_of(classes=3, width=8)
-    main(shards, [], *files, model="net", spec=spec, source="train", recipe=recipe, seed=seed, device="cpu")
+    main(shards, [], [], *files, model="net", spec=spec, source="train", recipe=recipe, seed=seed, device="cpu", gpu=1)
     return files
 
 
 def test_a_network_is_trained(tmp_path, shards):
     weights, initial, card, training = run(tmp_path / "net", shards)
     description = json.loads((tmp_path / "net" / "card.json").read_text())
-    assert description["training"] == {"recipe": RECIPE, "source": "train", "n_images": 30, "seed": 0}
+    assert description["training"] == {"recipe": RECIPE, "source": "train", "n_images": 30, "seed": 0, "processes": 1}
     assert {key: description[key] for key in spec_of(classes=3, width=8)} == spec_of(classes=3, width=8)
     assert description["model"] == "net" and description["input"] == "[0,1] RGB"
     history = pd.read_parquet(training)
-    assert history.columns.tolist() == ["model", "epoch", "loss", "accuracy"] and len(history) == 4
+    assert history.columns.tolist() == CURVE and len(history) == 4
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     model = load_model(weights, card, "cpu")
     measure_filters(weights, card, str(tmp_path / "filters.parquet"), model="net", initial=initial)
@@ -62,13 +63,13 @@ def test_the_same_seed_gives_the_same_files(tmp_path, shards):
 @pytest.mark.parametrize("length", [1, 3])
 def test_a_training_cut_into_jobs_gives_the_same_files(tmp_path, shards, length):
     expected, before = run(tmp_path / "whole", shards), []
-    values = {"model": "net", "spec": spec_of(classes=3, width=8), "recipe": RECIPE, "seed": 0, "device": "cpu"}
+    values = {"model": "net", "spec": spec_of(classes=3, width=8), "recipe": RECIPE, "seed": 0, "device": "cpu", "gpu": 1}
     for first in range(0, 4 - length, length):
         after = str(tmp_path / f"epoch-{first + length}.safetensors")
-        train_part.main(shards, before, after, epochs=[first, first + length], **values)
+        train_part.main(shards, [], before, after, epochs=[first, first + length], **values)
         before = after
     files = [str(tmp_path / "cut" / name) for name in FILES]
-    main(shards, before, *files, source="train", **values)
+    main(shards, [], before, *files, source="train", **values)
     for one, other in zip(expected, files, strict=True):
         assert Path(one).read_bytes() == Path(other).read_bytes()
 
@@ -79,3 +80,9 @@ def test_a_network_that_cannot_be_built_or_fed_leaves_no_weights(tmp_path, shard
     with pytest.raises(InputError, match="below the 2 classes of net"):
         run(tmp_path / "net", shards, spec_of(classes=2, width=8))
     assert not (tmp_path / "net" / "weights.safetensors").exists()
+
+
+def test_a_network_without_mean_and_std_gets_imagenets(tmp_path, shards):
+    spec = {**spec_of(classes=3, width=8), "mean": None, "std": None}
+    card = json.loads(Path(run(tmp_path / "net", shards, spec)[2]).read_text())
+    assert (card["mean"], card["std"]) == ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import robustlens.report.behaviour as behaviour
+import tiny
 from robustlens.errors import InputError
 from robustlens.report.behaviour import (
     ACCURACY,
@@ -21,7 +22,7 @@ from robustlens.report.behaviour import (
     shape_bias,
     top5,
 )
-from robustlens.report.statistics import wilson
+from robustlens.report.statistics import compare, weighted_mean, wilson
 
 PAIR = {"standard": "s", "robust": "r"}
 
@@ -197,3 +198,31 @@ def test_no_conflict_images_give_an_empty_table(predictions):
     for stimulus in ("clean", "elsewhere", None):
         table = shape_bias(predictions, stimulus)
         assert table.columns.tolist() == SHAPE_BIAS and not len(table)
+
+
+# ---------------------------------------------------------------------------------------------------------- on the same images
+def test_counts_resampled_are_images_resampled():
+    """The interval from the numbers of images on which only one is right is that of the paired bootstrap over the images."""
+    table = tiny.predictions_table()
+    rows = behaviour.accuracy_paired(table, tiny.STUDY["pairs"]["net"], 20_000).set_index("stimulus")
+    right = [(np.arange(100) < tiny.RIGHT[model]["silhouette"]).astype(float) for model in "sr"]
+    expected = compare(*map(weighted_mean, right), 100, 20_000)
+    assert rows.loc["silhouette", ["standard", "robust", "difference"]].tolist() == pytest.approx(expected[:3])
+    assert rows.loc["silhouette", ["low", "high"]].tolist() == pytest.approx(expected[3:], abs=0.011)  # a step is 0.01
+
+
+def test_only_images_that_both_have_are_compared():
+    table = tiny.predictions_table()
+    few = table[(table["model"] == "s") | (table["image_id"] < "image-5")].sample(frac=1, random_state=0)
+    rows = behaviour.accuracy_paired(few, tiny.STUDY["pairs"]["net"], 100).set_index("stimulus")
+    n = len({f"image-{k}" for k in range(100) if f"image-{k}" < "image-5"})
+    assert rows.loc["clean", "n_images"] == n == 45 and rows.loc["clean", "standard"] == 1
+    assert behaviour.accuracy_paired(table[table["model"] == "s"], tiny.STUDY["pairs"]["net"], 100).empty
+
+
+def test_the_correction_is_over_all_pairs():
+    paired = behaviour.accuracy_paired(tiny.predictions_table(), tiny.STUDY["pairs"]["net"], 100)
+    table = behaviour.accuracy_pairs({"net": paired, "other": paired, "empty": paired.iloc[:0]})
+    assert table.columns.tolist() == behaviour.PAIRED and table["pair"].unique().tolist() == ["net", "other"]
+    assert table["p_holm"].min() == pytest.approx(len(table) * table["p"].min())
+    assert behaviour.accuracy_pairs({}).columns.tolist() == behaviour.PAIRED

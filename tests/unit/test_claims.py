@@ -1,16 +1,19 @@
 """The claims on evidence made by hand (``tiny``), all of which speaks for them, and on parts of it."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import tiny
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import CLAIMS, COLUMNS, judge, stimuli_asked
-from robustlens.report.claims_units import contrast_in_layers
+from robustlens.report.claims import CLAIM_TESTS, CLAIMS, COLUMNS, judge, stimuli_asked
+from robustlens.report.claims_units import contrast_in_layers, unit_row
 from robustlens.report.evidence import Evidence
+from robustlens.report.significance import holm
 
 COUNTS, RATES = (f"texture share of changed decisions, texture units, {unit}" for unit in ("counts", "rates"))
 BEYOND = "shape decisions changed by a texture unit beyond a unit of no concept in its layer (share)"  # none here: all units alike
@@ -48,7 +51,7 @@ def table() -> pd.DataFrame:
 
 
 def test_every_claim_is_measured_and_supported(table):
-    assert table.columns.tolist() == COLUMNS
+    assert table.columns.tolist() == [*COLUMNS, *CLAIM_TESTS[5:]] and set(CLAIM_TESTS[:5]) <= set(COLUMNS)
     assert table["claim"].unique().tolist() == list(CLAIMS) and len(CLAIMS) == 12
     assert (table["architecture"] == "net").all()
     contradicted = table["verdict"] == "contradicted"
@@ -285,7 +288,8 @@ def test_on_par_within_the_margin(monkeypatch, right, answer):
 def test_few_items_decide_nothing(table):
     """A bootstrap of a handful of items knows no spread."""
     few = judge(evidence(changed(statistics__fewest=6)))
-    assert few.drop(columns="verdict").equals(table.drop(columns="verdict"))
+    assert few.drop(columns=["verdict", "survives"]).equals(table.drop(columns=["verdict", "survives"]))
+    assert (few["survives"][few["verdict"] == "undecided"] == "").all()
     smallest = few["n"].map(lambda n: min(map(int, n.split("+"))))
     assert set(smallest[smallest < 6]) == {2, 4, 5} and 6 in set(smallest)
     assert (few["verdict"] == np.where(smallest < 6, "undecided", "supported")).all()
@@ -314,3 +318,39 @@ def test_images_are_compared_with_themselves():
 
 def test_the_same_evidence_gives_the_same_table(table):
     pd.testing.assert_frame_equal(judge(evidence()), table)
+
+
+# ----------------------------------------------------------------------------------------------------------------------- tests
+def test_tests_on_paper(table):
+    """McNemar: S alone right on 8 clean images, R alone on 58 attacked ones; filters of R all below those of S; units of conv1 and 2."""
+    rows = table.set_index("statistic")
+    assert rows.loc["accuracy on clean", ["test", "p", "effect"]].tolist() == ["mcnemar", pytest.approx(2 * 0.5**8), -1]
+    assert rows.loc["accuracy under pgd", ["test", "p", "effect"]].tolist() == ["mcnemar", pytest.approx(2 * 0.5**58), 1]
+    shape = rows.loc["shape bias", ["test", "p", "effect"]].tolist()  # 90 images decided by both, 45 by texture in S and by shape in R
+    assert shape == ["mcnemar", pytest.approx(2 * 0.5**45), 1]
+    assert rows.loc["mean accuracy on blur, noise", "test"] == "paired-t"
+    first = rows.loc["first-layer filter total variation, unit norm", ["test", "p", "effect"]].tolist()
+    assert first == ["mann-whitney", pytest.approx(stats.mannwhitneyu(range(6), range(6, 12), method="asymptotic").pvalue), -1]
+    assert rows.loc["share of low-level units, IoU >= 0.04", "effect"] == pytest.approx(0.5)  # of 36 pairs a layer 20 with only R, 2 only S
+    assert set(rows["test"]) == {"mcnemar", "paired-t", "mann-whitney"}
+
+
+def test_the_family_is_the_whole_table(table):
+    np.testing.assert_allclose(table["p_holm"], holm(table["p"]))
+    first = table.sort_values("p").iloc[0]
+    assert first["p_holm"] == pytest.approx(first["p"] * table["p"].notna().sum())
+    reached = table["verdict"].isin(["supported", "contradicted"])
+    assert (table["survives"][~reached] == "").all()
+    expected = (table["p_holm"] < 0.05)[reached].map({True: "true", False: "false"})
+    assert (table["survives"][reached] == expected).all()
+    assert {"true", "false"} == set(table["survives"][reached])
+
+
+def test_a_verdict_does_not_survive_by_a_test_that_points_elsewhere():
+    """R's mean is higher by one wide unit, most of its units are lower."""
+    values = [np.arange(40.0), np.append(np.arange(39.0) - 30, 3e5)]
+    row = next(unit_row("made up", *values, 1, evidence(), "net"))
+    assert row.difference > 0 and row.test.effect < 0 and row.test.p < 1e-4
+    assert replace(row, verdict="supported").survives(row.test.p, 0.05) is False
+    assert replace(row, verdict="supported", leaning=-1.0).survives(row.test.p, 0.05) is True
+    assert replace(row, verdict="undecided").survives(row.test.p, 0.05) is None

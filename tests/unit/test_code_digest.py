@@ -106,6 +106,10 @@ def test_modules_that_are_known_only_at_run_time(tree):
 
 
 # -------------------------------------------------------------------------------------------------------------- this repository
+NETWORKS = {"attack_images", "trace_robustness", "verify_model", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
+NETWORKS |= {"count_values", "tally_concepts", "compare_maps"}
+
+
 @pytest.fixture(scope="module")
 def scripts():
     return sorted(path.name for path in ROOT.glob("*.py") if path.name != "plan.py")  # which writes nothing
@@ -114,10 +118,10 @@ def scripts():
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("neurons/total_variation.py", {"measure_filters", "measure_smoothness"}),
-        ("neurons/ablation.py", {"ablate_units"}),
+        ("neurons/total_variation.py", {"measure_filters", "measure_maps", "compare_maps", "add_maps"}),
+        ("neurons/ablation.py", {"ablate_units", "ablate_concepts"}),
         ("models/training.py", {"train_model", "train_part"}),
-        ("inference.py", {"attack_images", "verify_model", "predict", "dump_activations", "ablate_units"}),
+        ("inference.py", NETWORKS),
         ("report/claims.py", {"judge_claims"}),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from robustlens.report import behaviour, claims, corruptions, selection, units
+from robustlens.report import behaviour, claims, concept_ablation, corruptions, selection, unit_pairs, units
 from robustlens.study import PARAMETERS as KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,14 +18,26 @@ WRITTEN = {  # tables whose columns the code names
     "accuracy.csv": behaviour.ACCURACY,
     "top5.csv": behaviour.TOP5,
     "shape_bias.csv": behaviour.SHAPE_BIAS,
+    "shape_bias_by_class.csv": behaviour.BY_CLASS,
+    "accuracy_paired.csv": behaviour.PAIRED,
+    "claim_tests.csv": claims.CLAIM_TESTS,
     "both_correct.csv": selection.SELECTION,
     "corruption_errors.csv": corruptions.CORRUPTION_ERRORS,
     "mce.csv": corruptions.MCE,
     "total_variation.csv": units.TOTAL_VARIATION,
     "dissection.csv": units.DISSECTION,
     "concept_shift.csv": units.SHIFT,
+    "detectors.csv": units.DETECTORS,
+    "category_shift.csv": unit_pairs.CATEGORY_SHIFT,
+    "noise_blocking.csv": unit_pairs.NOISE_BLOCKING,
+    "noise_outliers.csv": unit_pairs.NOISE_OUTLIERS,
+    "filter_matches.csv": unit_pairs.FILTER_MATCHES,
     "complexity.csv": units.COMPLEXITY,
+    "complexity_distribution.csv": units.DISTRIBUTION,
     "ablation.csv": units.ABLATION,
+    "ablation_rates.csv": units.ABLATION_RATES,
+    "category_shares.csv": units.CATEGORY_SHARES,
+    "concept_ablation.csv": concept_ablation.CONCEPT_ABLATION,
 }
 
 

@@ -31,6 +31,7 @@ STUDY = {
     "concepts": {"scenes": {"kind": "embedded", "n_images": 50}, "broden": {"kind": "broden", "root": "nowhere", "n_images": 9}},
     "stimuli": {"noisy": {"kind": "gaussian-noise", "sigma": 0.1, "source": "clean"}},
     "attacks": {"pgd": {"steps": 5, "use_best": True, "source": "clean"}},
+    "robustness": {"attack": "pgd", "eps": [1, 2, 4], "n_images": 70},
     "training": {"standard": {"epochs": 2}, "adversarial": {"epochs": 2, "attack": {"steps": 3}}},
     "models": {
         "net-s": {"architecture": "net:s", "train": {"source": "train", "recipe": "standard"}},
@@ -72,7 +73,7 @@ def test_operations_of_a_convolution_and_a_linear_layer(factory):
     assert found.forward == pytest.approx((convolution + linear) / 1e9)
     assert found.to_pixels == pytest.approx((convolution + linear) / 1e9)  # back to the image, through both
     assert found.to_weights == pytest.approx((convolution + 2 * linear) / 1e9)  # the linear layer's input needs its gradient too
-    assert found.ablation == pytest.approx((convolution + 8 * linear) / 1e9)  # 8 units: one pass, with 8 copies behind the layer
+    assert found.ablation == pytest.approx(8 * linear / 1e9)  # 8 units: one pass of 8 copies behind the layer
     assert found.layers == {"conv": (8, 6, 6)} and found.n_units == 8 and found.n_cells == 8 * 36
     assert found.n_classes == 4 and found.weights == 4 * (3 * 9 * 8 + 8 + 8 * 4 + 4)
 
@@ -100,12 +101,28 @@ def test_an_attack_is_its_steps_and_the_last_look_and_the_first_block(resources,
     assert found.pixels == pytest.approx(20 * 100 / 1e6)
 
 
+def test_a_curve_is_an_attack_and_a_decision_for_each_radius_and_a_decision_without():
+    found = cost("trace_robustness", resources={"images": 20, "device": "cpu", "batch_size": 4}, model="net-s", shard="0000")
+    assert (found.forward, found.backward) == (20 * (1 + 3 * (5 + 1 + 1)) + 20, 20 * 3 * 5)
+    assert found.amount == found.forward * 2 + found.backward * 3
+
+
 @pytest.mark.parametrize(("model", "passes", "operations"), [("net-s", 800, 2 + 5), ("net-r", 800 * 4, 2 + 5 + 3 * (2 + 3))])
 def test_training_is_forward_and_backward_and_each_step_of_its_attack(model, passes, operations):
     found = cost("train_model", resources={"images": 800}, model=model)
     assert (found.images, found.forward, found.backward) == (800, passes, passes)
     assert found.amount == 800 * operations and found.n_bytes == 2000
     assert cost("train_part", resources={"images": 400}, model=model, epoch="0001").amount == 400 * operations
+
+
+def test_training_that_takes_the_best_iterate_and_looks_on_images_held_out():
+    """800 images are two epochs: each image 1 + 3 + 1 forward; 70 held out, twice, as they are and attacked."""
+    more = {"attack": {"steps": 3, "use_best": True}, "validate": {"source": "clean", "n_images": 70}}
+    study = STUDY | {"training": {"standard": {"epochs": 2, "validate": more["validate"]}, "adversarial": {"epochs": 2, **more}}}
+    found = cost("train_model", study, resources={"images": 800}, model="net-r")
+    assert (found.forward, found.backward) == (800 * 5 + 140 * (1 + 1 + 4), 800 * 4 + 140 * 3)
+    assert found.amount == found.forward * 2 + 800 * 5 + (800 + 140) * 3 * 3
+    assert cost("train_model", study, resources={"images": 800}, model="net-s").forward == 800 + 140
 
 
 def test_ablation_is_a_decision_for_every_unit():
@@ -120,8 +137,7 @@ def test_a_dump_writes_two_bytes_a_cell():
 
 
 def test_reading_activations():
-    assert cost("rank_images", model="net-s").amount == pytest.approx(40 * 2 * 16 / 1e9)
-    assert cost("measure_smoothness", model="net-s").amount == pytest.approx(2 * 40 * 2 * 16 / 1e9)
+    assert cost("measure_maps", model="net-s").amount == pytest.approx(2 * 40 * 2 * 16 / 1e9)
     assert cost("dissect", model="net-s", concept_set="scenes").amount == pytest.approx(50 * 4 * 48**2 / 1e6)
     assert cost("gather_predictions", model="net-s").amount == 3 * 70
 

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,12 @@ import pytest
 
 import synthetic
 from robustlens.errors import InputError
-from robustlens.report import contrast, figures_pictures, findings, findings_units, gallery, headline, methods, page
+from robustlens.report import captions, contrast, figures_pictures, findings, findings_units, gallery, headline, methods, page
 from robustlens.report.figures import LeftOut, save_figure
 from robustlens.report.figures_behaviour import draw_accuracy
 from robustlens.report.results import RESOURCES, Reading, Results, read_cards, read_table, read_tables, stimulus_label
 
-CLAIMS = [f"C{number}" for number in range(1, 13)]
+CLAIMS = [f"C{number}" for number in range(1, 14)]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +51,12 @@ def results_of(made: synthetic.Run) -> Results:
 
 
 def write(made: synthetic.Run, *, results: Results | None = None, claims: pd.DataFrame | None = None) -> str:
-    wording = read_table(RESOURCES / "claims.csv", "wording")
+    wording, facts = (read_table(RESOURCES / f"{name}.csv", kind) for name, kind in (("claims", "wording"), ("published", "published")))
     claims = read_table(made.claims, "claims") if claims is None else claims
     target = made.folder / "written.html"
-    page.write_page(target, results or results_of(made), claims, wording, made.folder / "reports" / "figures", read_cards(made.cards))
+    page.write_page(
+        target, results or results_of(made), claims, wording, facts, made.folder / "reports" / "figures", read_cards(made.cards)
+    )
     return target.read_text(encoding="utf-8")
 
 
@@ -173,6 +176,24 @@ def test_findings_count_layers(run):
     assert "higher in R in 14 and lower in 0 of 14 layers" in " ".join(findings_units.find_units(results_of(run)))
 
 
+def test_findings_tell_what_the_training_ended_with(run):
+    results = results_of(run)
+    text = findings.find_training(results)
+    assert text[0].startswith("Accuracy in the last epoch: S on unchanged training images ")
+    assert text[1:] == ["On images that were held out: R 62\u00a0%.", "On the same images, attacked as in the training: R 38\u00a0%."]
+    none = results.table("training").assign(clean_accuracy=np.nan, robust_accuracy=np.nan)
+    assert findings.find_training(Results(run.study, {"training": none})) == text[:1]
+
+
+def test_the_caption_of_the_curves_names_what_is_drawn(run):
+    index = json.loads((run.folder / "reports" / "figures" / "index.json").read_text(encoding="utf-8"))
+    caption = next(figure["caption"] for figure in index["figures"] if figure["name"] == "training")
+    assert "Thin lines: accuracy on images that were held out" in caption
+    none = results_of(run).table("training").assign(clean_accuracy=np.nan, robust_accuracy=np.nan)
+    inputs = SimpleNamespace(results=Results(run.study, {"training": none}))
+    assert "Thin lines" not in captions.of_training(inputs)
+
+
 def test_findings_are_silent_where_nothing_was_measured(single):
     results = results_of(single)
     found = [find for find in (findings.find_bias, findings.find_training, findings_units.find_noise, findings_units.find_units)]
@@ -206,7 +227,7 @@ def test_values_are_judged_against_the_study_they_belong_to(run):
 def test_every_figure_of_a_complete_study_is_drawn(run):
     index = json.loads((run.folder / "reports" / "figures" / "index.json").read_text(encoding="utf-8"))
     assert index["left_out"] == []
-    assert len(index["figures"]) == 13
+    assert len(index["figures"]) == 17
     for figure in index["figures"]:
         assert figure["alt"] and figure["caption"].endswith(".")
         for name in figure["files"]:
@@ -277,7 +298,8 @@ def test_groups_stay_together_in_bands():
 def test_page_needs_nothing_from_elsewhere(run):
     text = write(run)
     outline = Outline(text)
-    assert not [address for address in outline.addresses if not address.startswith(("#", "data:image/png;base64,"))]
+    beside = ("#", "data:image/png;base64,", "explorer/units.html")
+    assert not [address for address in outline.addresses if not address.startswith(beside)]
     assert not {"script", "link", "iframe", "object", "embed"} & set(outline.tags)
     assert "@import" not in text and "@font-face" not in text
     assert not re.findall(r"url\((?!#)", text)
@@ -294,7 +316,7 @@ def test_page_is_well_formed_and_its_links_arrive(run):
 
 def test_every_figure_has_an_alternative_text(run):
     outline = Outline(write(run))
-    assert len(outline.pictures) == 13
+    assert len(outline.pictures) == 17
     assert all(len(text) > 30 for text in outline.pictures)
 
 
@@ -307,6 +329,16 @@ def test_every_claim_appears_with_its_verdict_in_words(run):
     for verdict in ("supported", "contradicted", "undecided", "not measured"):
         assert re.search(rf"</span>\s*(\d+ )?{verdict}</span>", text)
     assert "Needs a third network" in text  # C10, not measured here
+
+
+def test_published_values_stand_beside_the_comparisons_they_are_of():
+    facts = read_table(RESOURCES / "published.csv", "published").astype(object).fillna("").to_dict("records")
+    assert page.publication(facts, "C1", "alexnet", "accuracy on clean") == "S 0.565, R 0.398"
+    assert page.publication(facts, "C2", "resnet50", "shape bias") == "S 0.222"
+    assert page.publication(facts, "C4", "googlenet", "accuracy on stylized") == "R higher"
+    for other in (("C1", "densenet", "accuracy on clean"), ("C1", "alexnet", "accuracy under pgd-3"), ("C2", "googlenet", "shape bias")):
+        assert page.publication(facts, *other) == ""
+    assert {row["source"] != "" for row in facts} == {True}
 
 
 def test_what_fails_is_listed_with_the_known_reason(run):
@@ -330,6 +362,16 @@ def test_claims_text_is_escaped(run):
     claims.loc[0, "statistic"] = "<script>alert(1)</script>"
     text = write(run, claims=claims)
     assert "<script>" not in text and "&lt;script&gt;" in text
+
+
+def test_a_verdict_that_a_correction_takes_is_marked_and_stays(run):
+    """Of C5, of one row a pair; beside its badge, and nowhere else."""
+    text = write(run)
+    marks = text.count("not after Holm’s correction")
+    assert marks == len(run.study["pairs"]) == len(re.findall(r"contradicted</span> <span class=\"small\">not after Holm", text))
+    results = results_of(run)
+    without = Results(results.study, {name: table for name, table in results.tables.items() if name != "claim_tests"})
+    assert "not after Holm" not in write(run, results=without)
 
 
 def test_an_unknown_verdict_is_refused(run):

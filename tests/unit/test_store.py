@@ -2,14 +2,17 @@
 
 import os
 import shutil
+import threading
 
 import h5py
 import numpy as np
 import pytest
 
+from robustlens import store as store_module
 from robustlens.errors import InputError
 from robustlens.store import ActivationWriter, images_per_chunk, link_shards, open_store
 
+N_THREADS = threading.active_count()
 LAYERS = {"conv1": (3, 4, 4), "block.conv2": (2, 1, 1)}
 ATTRIBUTES = {"model": "net", "image_set": "clean", "weights_sha256": "abc", "preprocessing": "[0,1] RGB", "versions": {"torch": "2"}}
 
@@ -57,6 +60,36 @@ def test_what_is_written_comes_back(tmp_path, compression):
 )
 def test_chunks_have_1_to_4_megabytes(n_images, shape):
     assert 1e6 <= images_per_chunk(n_images, shape) * 2 * np.prod(shape) <= 4e6
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 11])
+@pytest.mark.parametrize("compression", ["none", "lzf"])
+def test_blocks_that_are_no_whole_chunks(tmp_path, monkeypatch, compression, batch):
+    """Chunks of 4 images of 32 cells; also maps with their channels last, as networks give them."""
+    monkeypatch.setattr(store_module, "CHUNK_BYTES", 260)
+    ids, shape = names(0, 11), (2, 4, 4)
+    assert images_per_chunk(11, shape) == 4
+    expected = activations(ids, shape)
+    with ActivationWriter(tmp_path / "s.h5", ids, {"l": shape}, ATTRIBUTES, compression) as writer:
+        for start in range(0, 11, batch):
+            block = expected[start : start + batch].transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2)
+            writer.write("l", start, block.astype(np.float16) if start % 2 else block)
+    with open_store(tmp_path / "s.h5") as store:
+        np.testing.assert_array_equal(store.images("l", ids), expected)
+
+
+def test_an_error_while_writing_is_not_lost(tmp_path, monkeypatch):
+    """Raised by a later call or at the end; nothing waits for the thread, no file is left."""
+
+    def full(*_):
+        raise OSError("no space left")
+
+    for n_images in (1, 20):
+        with monkeypatch.context() as patch:
+            patch.setattr(ActivationWriter, "_store", full)
+            with pytest.raises(OSError, match="no space left"):
+                write(tmp_path / "s.h5", names(0, n_images), batch=1)
+        assert os.listdir(tmp_path) == [] and threading.active_count() == N_THREADS
 
 
 def test_a_small_shard_is_one_chunk():

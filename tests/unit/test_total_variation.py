@@ -87,6 +87,24 @@ def test_cutting_the_images_otherwise_changes_no_bit():
     pd.testing.assert_frame_equal(merged.result(), whole.result(), check_exact=True)
 
 
+def test_sums_of_maps_by_numpy_in_any_layout():
+    draw = np.random.default_rng(3)
+    for shape in [(3, 2, 9, 4), (2, 3, 1, 1), (2, 2, 1, 6)]:
+        clean, noisy = (draw.normal(0, 50, shape).astype(np.float16) for _ in range(2))
+        noisy[:, 0] = -0.0
+        expected = SmoothnessAccumulator(shape[1])
+        expected.add(clean, noisy)
+        found = SmoothnessAccumulator(shape[1])
+        found.add(*(np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for maps in (clean, noisy)))
+        pd.testing.assert_frame_equal(found.result(), expected.result(), check_exact=True)
+        wide = [maps.astype(np.float64) for maps in (clean, noisy)]
+        result = expected.result()
+        for column, maps in zip(("tv_clean", "tv_noisy"), wide, strict=True):
+            assert result[column].tolist() == (total_variation(maps).sum(axis=0) / shape[0]).tolist()
+        change, magnitude = (np.abs(maps).sum(axis=(0, 2, 3)) for maps in (wide[1] - wide[0], wide[0]))
+        assert result["relative_change"].tolist() == (change / magnitude).tolist()
+
+
 def test_no_image_and_unpaired_images_are_refused():
     with pytest.raises(InputError, match="at least one image"):
         SmoothnessAccumulator(3).result()

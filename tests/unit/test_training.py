@@ -1,4 +1,4 @@
-"""Training: the same numbers from the same keys, a set that can be learnt, and what each augmentation does."""
+"""Training: the same numbers from the same keys, a set that can be learnt, torch's own optimisers, precision, images held out."""
 
 import numpy as np
 import pandas as pd
@@ -6,15 +6,19 @@ import pytest
 import torch
 
 from robustlens.errors import InputError
-from robustlens.models import training
+from robustlens.models import loading, training
+from robustlens.models.loading import TrainingImages
 from robustlens.models.miniature import alexnet
+from robustlens.models.optimisation import make_optimiser, make_schedule
 from robustlens.models.registry import Classifier
-from robustlens.models.training import Training, TrainingImages, augment, initialise
+from robustlens.models.training import CURVE, Training, curve, initialise
+from robustlens.models.training_state import read_state
 from robustlens.randomness import generator
-from tiny import HALF, coloured, cut_shards, image_rows, make_shard
+from tiny import HALF, RECIPE_DEFAULTS, coloured, cut_shards, image_rows, make_shard
 
-RECIPE = {"epochs": 3, "batch_size": 12, "learning_rate": 0.02, "weight_decay": 0.0005, "augmentation": []}
-PGD = {"norm": "l2", "eps": 0.5, "step": 0.25, "steps": 2, "random_start": True, "ramp_epochs": 1}
+RECIPE = {"epochs": 3, "batch_size": 12, "learning_rate": 0.02, "weight_decay": 0.0005, **RECIPE_DEFAULTS}
+PGD = {"norm": "l2", "eps": 0.5, "step": 0.25, "steps": 2, "random_start": True, "ramp_epochs": 1, "mode": "training", "use_best": False}
+SGD = {"optimiser": "sgd", "momentum": 0.9, "schedule": "step", "step_epochs": 2, "gamma": 0.1}
 CPU = torch.device("cpu")
 
 
@@ -29,12 +33,13 @@ def shard(tmp_path_factory):
     return make_shard(tmp_path_factory.mktemp("shards") / "shard.parquet", pixels, labels=labels)
 
 
-def trained(shards, recipe, seed=0, model="net", factory=None):
+def trained(shards, recipe, seed=0, model="net", factory=None, held_out=None):
     """The history and the weights of a small AlexNet; whatever torch drew before."""
     torch.manual_seed(np.random.default_rng().integers(2**31))
     network = initialise(factory or small_network, seed, model)
     classifier = Classifier(network, HALF["mean"], HALF["std"], [], {"model": model})
-    under_way = Training(classifier, TrainingImages(shards), recipe, seed=seed, model=model, device=CPU)
+    pictures = TrainingImages(shards, recipe["augmentation"])
+    under_way = Training(classifier, pictures, recipe, seed=seed, model=model, device=CPU, held_out=held_out)
     under_way.run(recipe["epochs"])
     return pd.DataFrame(under_way.history), {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
@@ -66,25 +71,27 @@ def test_shards_and_memory_change_no_weight(tmp_path, shard, monkeypatch):
     _, weights = trained([shard], RECIPE)
     parts = cut_shards(tmp_path, shard.pixels(), shard.rows.assign(path=""), 23)
     assert same(trained(parts, RECIPE)[1], weights)
-    monkeypatch.setattr(training, "CACHE_BYTES", 0)
+    monkeypatch.setattr(loading, "CACHE_BYTES", 0)
     assert TrainingImages(parts).cache is None
     assert same(trained(parts, RECIPE)[1], weights)
 
 
-@pytest.mark.parametrize("attack", [None, PGD])
-def test_a_training_that_was_put_down_and_taken_up_gives_the_same_weights(tmp_path, shard, attack):
-    recipe = {**RECIPE, "epochs": 5, "augmentation": ["invert"], **({"attack": attack} if attack else {})}
+@pytest.mark.parametrize("change", [{}, {"attack": PGD}, SGD, {**SGD, "momentum": 0}, {"precision": "bfloat16"}])
+def test_a_training_that_was_put_down_and_taken_up_gives_the_same_weights(tmp_path, shard, change):
+    recipe = {**RECIPE, "epochs": 5, "augmentation": ["pad-crop", "invert"], **change}
     history, weights = trained([shard], recipe)
     state = tmp_path / "state.safetensors"
     for last in (2, 3, 5):
         network = initialise(small_network, 0, "net")
         classifier = Classifier(network, HALF["mean"], HALF["std"], [], {"model": "net"})
-        under_way = Training(classifier, TrainingImages([shard]), recipe, seed=0, model="net", device=CPU)
+        pictures = TrainingImages([shard], recipe["augmentation"])
+        under_way = Training(classifier, pictures, recipe, seed=0, model="net", device=CPU)
         if state.exists():
             under_way.resume(state)
         under_way.run(last)
         under_way.save(state)
     assert same(weights, network.state_dict()) and history.equals(pd.DataFrame(under_way.history))
+    assert same(weights, read_state(state)[0])
 
 
 def test_a_file_that_is_no_training_is_refused(tmp_path, shard):
@@ -151,7 +158,7 @@ def test_an_attack_without_strength_trains_as_without(shard):
 def test_the_attack_grows_over_the_ramp(shard, monkeypatch):
     seen = []
 
-    def spy(logits, images, labels, *, norm, eps, step, steps, start):
+    def spy(logits, images, labels, *, norm, eps, step, steps, use_best, start, scale):
         seen.append((eps, step, float(start.flatten(1).norm(dim=1).max())))
         return images
 
@@ -178,56 +185,128 @@ def test_every_image_is_seen_once_an_epoch(shard, monkeypatch):
 
 
 def spy_on(batch, seen):
-    return lambda self, rows: seen.append(rows) or batch(self, rows)
+    return lambda self, rows, draw=None: seen.append(rows) or batch(self, rows, draw)
+
+
+# -------------------------------------------------------------------------------------------------------------------- optimising
+def linear() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 12 * 12, 3))
+
+
+def test_sgd_by_steps_is_torchs_own(shard):
+    """The same network trained in a loop of ten lines; the rate falls after two epochs and after four."""
+    recipe = {**RECIPE, **SGD, "epochs": 5}
+    network, images = initialise(linear, 0, "net"), TrainingImages([shard])
+    optimiser = torch.optim.SGD(network.parameters(), 0.02, momentum=0.9, weight_decay=0.0005)
+    rates = []
+    for epoch in range(5):
+        for group in optimiser.param_groups:
+            group["lr"] = 0.02 * 0.1 ** (epoch // 2)
+        rates.append(optimiser.param_groups[0]["lr"])
+        for batch in images.batches(steps_of(shard, epoch)):
+            pixels, labels = batch.to(CPU)
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(network((pixels - 0.5) / 0.25), labels).backward()
+            optimiser.step()
+    np.testing.assert_allclose(rates, [0.02, 0.02, 0.002, 0.002, 0.0002])
+    weights = trained([shard], recipe, factory=linear)[1]
+    assert all(torch.allclose(weights[name], tensor, atol=1e-6) for name, tensor in network.state_dict().items())
+    assert not torch.allclose(weights["1.weight"], initialise(linear, 0, "net").state_dict()["1.weight"], atol=1e-3)
+
+
+def steps_of(shard, epoch):
+    order = generator(0, "order", "net", epoch).permutation(len(shard))
+    return order.reshape(-1, 12)
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls():
+    optimiser = make_optimiser(RECIPE, linear())
+    schedule, rates = make_schedule(RECIPE, optimiser, 8), []
+    for _ in range(24):
+        rates.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        if len(rates) < 24:
+            schedule.step()
+    assert rates[0] == pytest.approx(0.002) and max(rates) == rates[5] == pytest.approx(0.02) and rates[-1] == pytest.approx(0.0002)
+
+
+def test_bfloat16_is_another_training_of_weights_in_float32(shard):
+    history, weights = trained([shard], {**RECIPE, "epochs": 6, "precision": "bfloat16", "attack": PGD})
+    assert history["accuracy"].iloc[-1] > 0.9 and {tensor.dtype for tensor in weights.values()} <= {torch.float32, torch.int64}
+    assert not same(weights, trained([shard], {**RECIPE, "epochs": 6, "attack": PGD})[1])
+
+
+# ------------------------------------------------------------------------------------------------------------------ how it attacks
+def running(weights: dict) -> dict:
+    return {name: tensor for name, tensor in weights.items() if "num_batches" in name}
+
+
+def test_an_attack_in_evaluation_mode_leaves_the_running_statistics_alone(shard):
+    for mode, passes in (("evaluation", 15), ("training", 15 * 3)):
+        weights = trained([shard], {**RECIPE, "attack": {**PGD, "mode": mode}})[1]
+        assert {int(count) for count in running(weights).values()} == {passes}
+
+
+def test_the_best_iterate_is_at_least_as_hard(shard):
+    far = {**PGD, "eps": 2.0, "step": 4.0, "steps": 3, "mode": "evaluation"}  # steps that go too far
+    plain, best = (trained([shard], {**RECIPE, "epochs": 1, "attack": {**far, "use_best": use}})[1] for use in (False, True))
+    assert not same(plain, best)
+
+
+# --------------------------------------------------------------------------------------------------------------------- held out
+@pytest.fixture
+def held_out(tmp_path, shard):
+    """The pictures again, in other shards, in reverse."""
+    rows = shard.rows.assign(path="").iloc[::-1]
+    return TrainingImages(cut_shards(tmp_path, shard.pixels()[::-1], rows, 25))
+
+
+@pytest.mark.parametrize("attack", [None, PGD])
+def test_images_held_out_change_no_weight(shard, held_out, attack):
+    recipe = {**RECIPE, "epochs": 8, "augmentation": ["flip"], **({"attack": attack} if attack else {})}
+    history, weights = trained([shard], recipe)
+    asked = {**recipe, "validate": {"source": "clean", "n_images": 60}}
+    seen, weights_again = trained([shard], asked, held_out=held_out)
+    assert same(weights, weights_again)
+    assert seen[history.columns].equals(history)
+    assert seen.columns.tolist() == CURVE[: 6 if attack else 5]
+    assert seen["clean_accuracy"].iloc[-1] == 1
+    if attack:
+        assert (seen["robust_accuracy"] <= seen["clean_accuracy"]).all()
+
+
+def test_accuracy_on_the_first_images_held_out(shard, held_out):
+    """A network that always says 0, by a learning rate near 0 and a bias: right on the images of class 0 among the first n."""
+
+    def constant():
+        network = linear()
+        with torch.no_grad():
+            network[1].bias += torch.tensor([100.0, 0.0, 0.0])
+        return network
+
+    strong = {**PGD, "eps": 0.01, "random_start": False}
+    for n_images in (1, 7, 53):
+        recipe = {**RECIPE, "learning_rate": 1e-9, "attack": strong, "validate": {"source": "clean", "n_images": n_images}}
+        history, _ = trained([shard], recipe, factory=constant, held_out=held_out)
+        expected = (held_out.labels[:n_images] == 0).mean()
+        assert set(history["clean_accuracy"]) == set(history["robust_accuracy"]) == {expected}
+
+
+def test_a_curve_has_all_columns():
+    table = curve([{"model": "net", "epoch": 0, "loss": 1.0, "accuracy": 0.5}])
+    assert table.columns.tolist() == CURVE and table[CURVE[4:]].isna().all(axis=None)
+    assert table.dtypes[CURVE[2:]].tolist() == [np.dtype("float64")] * 4
 
 
 # ---------------------------------------------------------------------------------------------------------------------- images
 def test_images_of_several_shards_in_any_order(tmp_path):
     pixels, rows = coloured([(10 * n, 0, 0) for n in range(10)]), image_rows(10, labels=range(10))
     images = TrainingImages(cut_shards(tmp_path, pixels, rows, 4))
-    found, labels = images.batch(np.array([9, 0, 4, 3, 8]))
+    found, labels = images.batch(np.array([9, 0, 4, 3, 8])).to(CPU)
     assert len(images) == 10 and labels.tolist() == [9, 0, 4, 3, 8]
     assert found.shape == (5, 3, 4, 4) and found.dtype == torch.float32
     np.testing.assert_allclose(found[:, 0, 0, 0] * 255, [90, 0, 40, 30, 80], rtol=1e-6)
     assert not found[:, 1:].any()
-
-
-# --------------------------------------------------------------------------------------------------------------- augmentations
-@pytest.fixture
-def batch():
-    torch.manual_seed(0)
-    return torch.rand(1000, 3, 2, 4)
-
-
-def test_no_augmentation(batch):
-    assert torch.equal(augment(batch, [], generator(0)), batch)
-
-
-def test_channels_are_exchanged_in_one_way_a_batch(batch):
-    orders = set()
-    for n in range(60):
-        changed = augment(batch, ["permute-channels"], generator(0, n))
-        order = tuple(next(k for k in range(3) if torch.equal(changed[0, c], batch[0, k])) for c in range(3))
-        assert torch.equal(changed, batch[:, list(order)])
-        orders.add(order)
-    assert len(orders) == 6
-
-
-@pytest.mark.parametrize(("name", "change"), [("invert", lambda x: 1 - x), ("flip", lambda x: x.flip(3))])
-def test_half_of_the_images_are_changed_each_on_its_own(batch, name, change):
-    found = augment(batch, [name], generator(0))
-    same, turned = ((found == wanted).flatten(1).all(1) for wanted in (batch, change(batch)))
-    assert (same ^ turned).all()
-    assert 430 < turned.sum() < 570  # 4.5 standard deviations
-    assert torch.equal(found, augment(batch, [name], generator(0)))
-    assert not torch.equal(found, augment(batch, [name], generator(1)))
-
-
-def test_augmentations_are_drawn_apart(batch):
-    both = augment(batch, ["invert", "flip"], generator(0))
-    kinds = [batch, 1 - batch, batch.flip(3), 1 - batch.flip(3)]
-    counts = [int((both == kind).flatten(1).all(1).sum()) for kind in kinds]
-    assert sum(counts) == 1000 and min(counts) > 190
 
 
 # --------------------------------------------------------------------------------------------------------------------- refused
@@ -248,3 +327,8 @@ def test_too_few_steps_are_refused(shard):
 def test_a_loss_that_is_not_finite_is_refused(shard):
     with pytest.raises(InputError, match="training of net: expected a finite loss, got (nan|inf) in epoch .*; lower the learning rate"):
         trained([shard], {**RECIPE, "learning_rate": 1e30})
+
+
+def test_float16_needs_a_gpu(shard):
+    with pytest.raises(InputError, match="training of net: expected float32 or bfloat16 on a CPU, got precision: float16; take a GPU"):
+        trained([shard], {**RECIPE, "precision": "float16"})

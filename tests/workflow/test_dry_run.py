@@ -43,8 +43,8 @@ def test_each_rule_stands_once_in_the_rule_graph(tmp_path):
 
 def test_other_studies(tmp_path):
     others = {path.name for path in (REPOSITORY / "studies").glob("*.yaml")}
-    assert others == {"cifar10.yaml", "imagenet.yaml", "mnist.yaml", "photographs.yaml"}  # test_imagenet_study.py tests the second
-    for name in others - {"imagenet.yaml"}:
+    assert others == {"cifar10.yaml", "imagenet.yaml", "mnist.yaml", "photographs.yaml", "train-imagenet.yaml"}
+    for name in others - {"imagenet.yaml", "train-imagenet.yaml"}:  # these want files; they have tests of their own
         assert sum(jobs(tmp_path, config=REPOSITORY / "studies" / name).values()) > 10
 
 
@@ -53,3 +53,15 @@ def test_lint_finds_nothing(tmp_path):
     findings = json.loads(done.stdout) if done.stdout.strip().startswith("{") else {}
     assert not findings, findings
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_runs_are_compared_only_where_that_is_asked(tmp_path):
+    """This study's own results are made first; another folder must have its tables, or is refused by name."""
+    first, second = tmp_path / "here", tmp_path / "there"
+    lay = ["--config", f'compare={{"runs": {{"here": "results", "there": "{second}/results"}}}}']
+    done = snakemake(first, "compare", "--dry-run", *lay, check=False)
+    assert done.returncode == 1
+    assert "compare.runs.there: expected the folder results of a finished study, got" in done.stdout + done.stderr
+    assert "compare_runs" not in jobs(first, *lay)
+    done = snakemake(first, "compare", "--dry-run", check=False)
+    assert "compare.runs: expected two results folders or more" in done.stdout + done.stderr

@@ -29,11 +29,22 @@ def test_every_network_gets_a_gpu(tmp_path, monkeypatch, profile):
     fog = {"fogs": {"corruptions": ["fog"], "severities": [1]}}
     (tmp_path / "net.pt").touch()
     brought = {"architecture": "resnet18", "weights": str(tmp_path / "net.pt")}
-    config = write_study(tmp_path / "study.yaml", corruptions=fog, suites__all=[*suite, "fogs"], models__brought=brought)
-    done = snakemake(tmp_path, "--dry-run", "--profile", profile, "--quiet", "host", config=config)
-    found = resources(done.stdout + done.stderr)
+    config = write_study(
+        tmp_path / "study.yaml",
+        corruptions=fog,
+        suites__all=[*suite, "fogs"],
+        models__brought=brought,
+        ablation__concepts={"stimuli": ["clean"]},
+    )
+    found = {}
+    for mode in ("stored", "streamed"):
+        asked = ["--config", f"activations={{mode: {mode}}}"]
+        done = snakemake(tmp_path, "--dry-run", "--profile", profile, "--quiet", "host", *asked, config=config)
+        found |= resources(done.stdout + done.stderr)
     networks = rules_of_networks() - {"train_part"}  # of which the tiny study has none
-    assert networks == {"attack_images", "compute_stimulus", "verify_model", "predict", "dump_activations", "ablate_units", "train_model"}
+    computing = {"attack_images", "compute_stimulus", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
+    computing |= {"trace_robustness", "count_values", "tally_concepts", "compare_maps"}
+    assert networks == {*computing, "verify_model", "train_model"}
     for rule, asked in found.items():
         assert (asked.get("gpu"), asked.get("device")) == (("1", "cuda") if rule in networks else (None, None)), rule
     assert networks <= found.keys()

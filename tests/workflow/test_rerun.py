@@ -35,9 +35,9 @@ def test_comments_and_docstrings_run_nothing(tiny_study, clone):
     ("file", "rules"),
     [
         ("neurons/complexity.py", {"count_concepts", *UNITS}),
-        ("neurons/total_variation.py", {"measure_filters", "measure_smoothness", *UNITS}),
+        ("neurons/total_variation.py", {"measure_filters", "measure_maps", *UNITS}),
         ("neurons/dissection.py", {"dissect", "count_concepts", *UNITS}),
-        ("neurons/top_images.py", {"rank_images", *REPORT}),
+        ("neurons/top_images.py", {"measure_maps", *UNITS}),
         ("neurons/ablation.py", {"ablate_units", "add_scores", *UNITS}),
         ("stimuli/silhouette.py", {"make_stimulus", *BEHAVIOUR}),
         ("report/claims.py", {"judge_claims", "write_page", "all"}),
@@ -51,8 +51,8 @@ def test_an_edited_module_runs_its_rules(tiny_study, clone, file, rules):
 
 
 def test_an_edited_script_runs_its_rule(tiny_study, clone):
-    edit(clone / "workflow_scripts/rank_images.py")
-    assert set(jobs(tiny_study, repository=clone)) == {"rank_images", *REPORT}
+    edit(clone / "workflow_scripts/measure_maps.py")
+    assert set(jobs(tiny_study, repository=clone)) == {"measure_maps", *UNITS}
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,10 @@ def test_an_edited_script_runs_its_rule(tiny_study, clone):
         ({"complexity__curve": [0.02]}, {"count_concepts", *UNITS}),
         ({"dissection__quantile": 0.01}, {"dissect", "count_concepts", *UNITS}),
         ({"stimuli__scrambled-2__permutation": "shared"}, {"make_stimulus", *BEHAVIOUR}),
-        ({"attacks__pgd-2__eps": 1.0}, {"attack_images", *BEHAVIOUR}),
+        ({"attacks__pgd-2__eps": 1.0}, {"attack_images", "trace_robustness", *BEHAVIOUR}),
+        ({"robustness__eps": [0.5]}, {"trace_robustness", "tabulate_behaviour", *REPORT}),
         ({"ablation__n_images": 20}, {"ablate_units", "add_scores", *UNITS}),
-        ({"top_images": 3}, {"rank_images", *REPORT}),
+        ({"top_images": 3}, {"measure_maps", *UNITS}),
         ({"statistics__resamples": 300}, {*UNITS, "tabulate_behaviour"}),
         ({"stimuli__silhouette__preserves": "both"}, REPORT),
         ({"training__standard__epochs_per_job": 5}, REPORT),

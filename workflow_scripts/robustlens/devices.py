@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from robustlens.errors import InputError
-from robustlens.locks import claim_one
+from robustlens.locks import claim_some
 
 log = logging.getLogger("robustlens")
 LOCKS = Path("/tmp/robustlens-devices")  # the same for every user and job of a machine, which $TMPDIR need not be
@@ -24,30 +24,43 @@ def claim_device(device: str) -> torch.device:
     that the job was given. ``cuda:<number>``: that one of the visible GPUs and no other. Nothing falls back to the CPU: raises
     InputError for a GPU that is not there.
     """
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise InputError("resource device", "cpu, cuda or cuda:<number>", device)
-    claimed = torch.device("cpu") if device == "cpu" else torch.device("cuda", _claim_gpu(device))
-    log.info("device %s", describe_device(claimed))
+    claimed = claim_devices(device, 1)[0]
+    use_device(claimed)
     return claimed
 
 
-def _claim_gpu(device: str) -> int:
+def claim_devices(device: str, n: int) -> list[torch.device]:
+    """The same of ``n`` GPUs, for processes that this one starts, each of which calls :func:`use_device`; ``cpu`` is for any number."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError("resource device", "cpu, cuda or cuda:<number>", device)
+    return [torch.device("cpu")] * n if device == "cpu" else [torch.device("cuda", index) for index in _claim_gpus(device, n)]
+
+
+def use_device(device: torch.device) -> None:
+    """Compute on ``device``, in float32 that is float32; the log names it."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = False
+    log.info("device %s", describe_device(device))
+
+
+def _claim_gpus(device: str, n: int) -> list[int]:
     n_visible = torch.cuda.device_count() if torch.cuda.is_available() else 0
     slurm_job = os.environ.get("SLURM_JOB_ID")
     if slurm_job and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        mend = "let the profile ask for gpu: 1, or --set-resources <rule>:device=cpu"
+        mend = f"let the profile ask for gpu: {n}, or --set-resources <rule>:device=cpu"
         raise InputError("resource device", f"{device}, a device that Slurm gave to job {slurm_job}", "none", mend)
     number = device.partition(":")[2]
     wanted = [int(number)] if number else list(range(n_visible))
     if not wanted or wanted[-1] >= n_visible:
         raise InputError("resource device", f"{device}, a device that torch can use", "none of that name", MEND)
-    if not (slurm_job and n_visible == 1):  # what Slurm gave to one job needs no lock, unless several processes share it
-        names = [_identity(index) for index in wanted]
-        wanted = [wanted[names.index(claim_one(names, LOCKS))]]
-    torch.cuda.set_device(wanted[0])
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    return wanted[0]
+    if len(wanted) < n:
+        raise InputError("resource gpu", f"at most {len(wanted)}, which torch can use", n, "--set-resources <rule>:gpu=<fewer>")
+    if slurm_job and n_visible == n:  # what Slurm gave to one job needs no lock, unless several processes share it
+        return wanted
+    names = [_identity(index) for index in wanted]
+    return [wanted[names.index(name)] for name in claim_some(names, n, LOCKS)]
 
 
 def _identity(index: int) -> str:

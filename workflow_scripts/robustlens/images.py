@@ -33,6 +33,7 @@ SHARD_COLUMNS = {
     "mask": pa.binary(),
     "sha256": pa.string(),
 }
+PICTURES_TOGETHER = 64  # in a row group of a shard
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs of the job
@@ -71,18 +72,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write a table; it appears under ``path`` when it is complete."""
+def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame, *, rows_together: int | None = None) -> None:
+    """Write a table; it appears under ``path`` when it is complete. ``rows_together``: of a row group, None for as many as usual."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, rows_together, compression="zstd")
 
 
 def read_table(path: str | Path, columns: Iterable[str] = ()) -> pa.Table:
     """A Parquet file that has ``columns`` among others. Raises InputError for another file, and for one that was cut short."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path, memory_map=True) as file:  # reading all row groups at once takes several times their room
+            groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+            table = pa.concat_tables(groups) if groups else file.read()
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
     missing = [name for name in columns if name not in table.column_names]
@@ -156,6 +159,10 @@ class Shard:
         images, masks = self._images.take(rows), self._masks.take(rows)
         return replace(self, rows=self.rows.iloc[rows].reset_index(drop=True), _images=images, _masks=masks, _floats=floats)
 
+    def original(self, row: int) -> Image.Image:
+        """The picture in RGB before its ``geometry``. Raises InputError for an unreadable one."""
+        return self._decoded(row)[1]
+
     def mask(self, row: int) -> np.ndarray | None:
         """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""
         data = self._masks[row].as_py()
@@ -177,13 +184,17 @@ class Shard:
         return self._picture(row) if self._floats is None else np.load(io.BytesIO(self._floats[row].as_py()), allow_pickle=False)
 
     def _picture(self, row: int) -> np.ndarray:
+        where, picture = self._decoded(row)
+        return np.asarray(apply_geometry(picture, self.geometry, where) if self.geometry else picture)
+
+    def _decoded(self, row: int) -> tuple[object, Image.Image]:
+        """What to call the picture in messages, and the whole of it in RGB."""
         where, data = self._encoded(row)
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                picture = to_rgb(picture, where)
+                return where, to_rgb(picture, where)
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise InputError(where, "a readable picture", error) from error
-        return np.asarray(apply_geometry(picture, self.geometry, where) if self.geometry else picture)
 
 
 def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:
@@ -287,7 +298,8 @@ def write_shard(
         types["float"], columns["float"] = pa.binary(), floats
     notes = {"root": None if root is None else str(root), "geometry": geometry if root is not None else None, "origin": origin}
     schema = pa.schema(list(types.items()), metadata={"robustlens": json.dumps(notes, sort_keys=True)})
-    write_parquet(path, pa.table({name: pa.array(values, types[name]) for name, values in columns.items()}, schema=schema))
+    table = pa.table({name: pa.array(values, types[name]) for name, values in columns.items()}, schema=schema)
+    write_parquet(path, table, rows_together=PICTURES_TOGETHER)
 
 
 def read_shard(path: str | Path) -> Shard:

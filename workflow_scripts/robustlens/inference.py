@@ -62,7 +62,7 @@ class Blocks:
                 part = pixels[start : start + size]
                 rows = slice(batch.start + start, batch.start + start + len(part))
                 try:
-                    result = compute(self._images(part, size), rows)
+                    result = compute(self.images(part, size), rows)
                 except RuntimeError as error:
                     if not out_of_memory(error):
                         raise
@@ -76,7 +76,8 @@ class Blocks:
         if self._meter.done >= self._meter.total:
             log.info("batch size %d (asked for: %d)", self.size, self.batch_size)
 
-    def _images(self, pixels: np.ndarray, size: int) -> Tensor:
+    def images(self, pixels: np.ndarray, size: int) -> Tensor:
+        """A block of ``size`` images on the device, float32 on [0, 1]: ``pixels`` [n_images, height, width, 3], and black ones."""
         block = np.zeros((size, *pixels.shape[1:]), pixels.dtype)
         block[: len(pixels)] = pixels
         images = torch.from_numpy(block).to(self.device).permute(0, 3, 1, 2).to(torch.float32)
@@ -94,9 +95,12 @@ class Blocks:
 
 
 @contextmanager
-def recorded(model: Classifier, layers: list[str]) -> Iterator[dict[str, Tensor]]:
+def recorded(
+    model: Classifier, layers: list[str], copy: Callable[[str, Tensor], Tensor] = lambda _, maps: maps.clone()
+) -> Iterator[dict[str, Tensor]]:
     """Within the context every forward pass puts a copy of each layer's maps [n_images, n_units, height, width] into the yielded dict.
 
+    ``copy``: makes it, of a layer's name and maps, whose memory the network may use again.
     Maps of other layouts are brought to that one (:mod:`robustlens.models.outputs`). Raises InputError, at the pass, for a layer that
     gives no maps and for one that does not run exactly once.
     """
@@ -112,7 +116,7 @@ def recorded(model: Classifier, layers: list[str]) -> Iterator[dict[str, Tensor]
             refuse("a layer of maps [n_images, n_units, height, width]", name, f"which gives {shape}")
         if name in outputs:
             refuse("a layer that runs once in a forward pass", name, "which runs again")
-        outputs[name] = maps.detach().clone()
+        outputs[name] = copy(name, maps.detach())
 
     def complete(*_) -> None:
         for name in layers:

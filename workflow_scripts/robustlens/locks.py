@@ -18,14 +18,23 @@ def claim_one(names: Sequence[str], folder: Path, poll: float = 0.5) -> str:
     What this process has claimed before it gets again. The kernel frees a name when the process that claimed it is gone, also after
     ``kill -9``; nothing is left to clean up.
     """
-    for name in names:
-        if folder / name in _held:
-            return name
+    return claim_some(names, 1, folder, poll)[0]
+
+
+def claim_some(names: Sequence[str], n: int, folder: Path, poll: float = 0.5) -> list[str]:
+    """The same of ``n`` names, in their order; while there are fewer none is kept, so that no two processes wait for one another."""
     waiting = False
     while True:
+        held = [name for name in names if folder / name in _held]
+        found = held[:n]
         for name in names:
-            if _lock(folder / name):
-                return name
+            if len(found) < n and name not in held and _lock(folder / name):
+                found.append(name)
+        if len(found) == n:
+            return sorted(found, key=list(names).index)
+        for name in found:
+            if name not in held:
+                os.close(_held.pop(folder / name))
         if not waiting:
             log.info("waiting: other jobs have taken %s", ", ".join(names))
             waiting = True

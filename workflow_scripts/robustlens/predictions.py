@@ -32,7 +32,7 @@ def predict(
     parts = []
     with torch.inference_mode():
         for rows, logits in blocks.run(shard, lambda images, rows: model(images)[: rows.stop - rows.start].float().cpu()):
-            _check_finite(model, shard, rows, logits)
+            check_finite(model, shard, rows, logits)
             scores, loss = _scores(logits, classes, sixteen_by, shard.rows["label"].to_numpy(np.int64)[rows], shard, model)
             parts.append(
                 pd.DataFrame(
@@ -69,7 +69,8 @@ def _scores(
     return found.astype(np.float32), torch.where(targets < 0, torch.nan, loss)
 
 
-def _check_finite(model: Classifier, shard: Shard, rows: slice, logits: Tensor) -> None:
+def check_finite(model: Classifier, shard: Shard, rows: slice, logits: Tensor) -> None:
+    """Raise InputError, naming model and image, if ``logits`` [n_images, n_classes] of ``rows`` are not all finite."""
     if not torch.isfinite(logits).all():
         row = rows.start + int((~torch.isfinite(logits)).any(1).nonzero()[0])
         raise InputError(f"model {model.card['model']}", "finite logits", f"NaN or inf for image {shard.rows['image_id'].iloc[row]}")

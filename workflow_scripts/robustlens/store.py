@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -16,11 +19,15 @@ import numpy as np
 from robustlens.errors import InputError
 from robustlens.manifest import check_exactly_once
 
+if TYPE_CHECKING:
+    from robustlens.host_copies import HostCopy
+
 FORMAT = "robustlens-activations-1"
 IDENTITY = ("model", "image_set", "weights_sha256", "preprocessing")  # what the shards of one view have in common
 LARGEST = 65504.0  # of float16
 CHUNK_BYTES = 4_000_000
 BLOCK_BYTES = 32_000_000
+AHEAD = 2  # values of a layer that wait to be written
 COMPRESSION = {
     "none": {},
     "lzf": {"compression": "lzf", "shuffle": True},
@@ -36,6 +43,8 @@ class ActivationWriter:
     ``layers``: name -> (n_units, height, width), in order. ``attributes``: what JSON can hold; ``model, image_set,
     weights_sha256, preprocessing`` must be there, ``format, layers, image_list_sha256`` are added. ``compression``: ``none, lzf,
     gzip``. The file appears under ``path`` when the context ends well and every row of every layer was written once.
+
+    A thread writes while the next values are computed; at most ``AHEAD`` of them wait for it. Its error is raised by the next call.
     """
 
     def __init__(self, path: str | Path, image_ids: list[str], layers: dict[str, tuple[int, int, int]], attributes: dict, compression: str):
@@ -60,11 +69,18 @@ class ActivationWriter:
         n_images = len(self.image_ids)
         for layer, shape in self._layers.items():
             chunks = (images_per_chunk(n_images, shape), *shape)
-            self._file.create_dataset(layer, (n_images, *shape), np.float16, chunks=chunks, **self._compression)
+            self._file.create_dataset(layer, (n_images, *shape), np.float16, chunks=chunks, fill_time="never", **self._compression)
+        self._waiting: Queue = Queue(AHEAD)
+        self._error: BaseException | None = None
+        self._room = np.empty(0, np.float16)
+        self._thread = Thread(target=self._work, daemon=True)
+        self._thread.start()
         return self
 
-    def write(self, layer: str, start_row: int, values: np.ndarray) -> None:
-        """Store ``values``, float32 [n_images, n_units, height, width], as rows ``start_row`` and following of ``layer``.
+    def write(self, layer: str, start_row: int, values: "np.ndarray | HostCopy", *, checked: bool = False) -> None:
+        """Store ``values``, float32 or float16 [n_images, n_units, height, width], as rows ``start_row`` and following of ``layer``.
+
+        They must not be changed afterwards; they may still be on their way from a GPU. ``checked``: float16 is known to hold them.
 
         Raises InputError for a value that float16 cannot hold (NaN, infinite, beyond +-65504), for a shape that is not the
         layer's and for a row that was already written.
@@ -75,15 +91,57 @@ class ActivationWriter:
             raise InputError(self._where(layer), room, f"{values.shape} at row {start_row}")
         if self._written[layer][rows].any():
             raise InputError(self._where(layer), "every image once", f"rows {rows.start} to {rows.stop - 1} again")
-        if len(values) and not max(values.max(), -values.min()) <= LARGEST:  # also where one of the two is NaN
-            self._refuse(layer, start_row, values)
-        self._file[layer][rows] = values.astype(np.float16)
+        if len(values) and not checked and not _fits(values):
+            refuse_values(self._attributes["model"], layer, self.image_ids[rows], values)
         self._written[layer][rows] = True
+        self._waiting.put((layer, rows, values))
+        if self._error:
+            raise self._error
+
+    def _work(self) -> None:
+        """Write what waits until the end is told; after an error only empty the queue, so that nobody waits for it."""
+        while (item := self._waiting.get()) is not None:
+            layer, rows, values = item
+            try:
+                if not self._error:
+                    self._store(layer, rows, values if isinstance(values, np.ndarray) else values.wait())
+            except BaseException as error:
+                self._error = error
+            finally:
+                if not isinstance(values, np.ndarray):
+                    values.release()
+
+    def _store(self, layer: str, rows: slice, values: np.ndarray) -> None:
+        """Whole chunks go to the file as they are, past HDF5's cache, where nothing compresses them."""
+        dataset, values = self._file[layer], np.asarray(values, np.float16)
+        length, start = dataset.chunks[0], rows.start
+        while start < rows.stop:
+            stop = min(start - start % length + length, rows.stop)
+            piece = self._in_order(values[start - rows.start : stop - rows.start])
+            if self._compression or stop - start < length:
+                dataset[start:stop] = piece
+            else:
+                dataset.id.write_direct_chunk((start, 0, 0, 0), piece)
+            start = stop
+
+    def _in_order(self, values: np.ndarray) -> np.ndarray:
+        """The values in C order; where they are not, put into a room that stays in the processor's cache."""
+        if values.flags.c_contiguous:
+            return values
+        from robustlens.neurons.kernels import contiguous  # compiled code, which only this writer needs
+
+        if self._room.size < values.size:
+            self._room = np.empty(values.size, np.float16)
+        return contiguous(values, self._room)
 
     def __exit__(self, kind, error, trace) -> None:
+        self._waiting.put(None)
+        self._thread.join()
         self._file.close()
         try:
             if kind is None:
+                if self._error:
+                    raise self._error
                 for layer, written in self._written.items():
                     if not written.all():
                         raise InputError(self._where(layer), f"all {len(written)} images", f"{written.sum()} written")
@@ -94,18 +152,26 @@ class ActivationWriter:
     def _where(self, layer: str) -> str:
         return f"activations of model {self._attributes['model']}, layer {layer}"
 
-    def _refuse(self, layer: str, start_row: int, values: np.ndarray) -> None:
-        row, unit = np.argwhere(~(np.abs(values) <= LARGEST))[0][:2]
-        worst = values[row, unit][~(np.abs(values[row, unit]) <= LARGEST)][0]
-        where = f"{self._where(layer)}, image {self.image_ids[start_row + row]}, unit {unit}"
-        raise InputError(where, f"finite values within +-{LARGEST:.0f} (float16)", f"{worst:g}", "leave the layer out of models.*.layers")
+
+def _fits(values: np.ndarray) -> bool:
+    """Whether float16 holds all of them; no for NaN and infinity."""
+    if values.dtype == np.float16:
+        return bool((values.view(np.uint16) & 0x7FFF).max() < 0x7C00)
+    return bool(max(values.max(), -values.min()) <= LARGEST)  # False also where one of the two is NaN
+
+
+def refuse_values(model: str, layer: str, image_ids: list[str], values: np.ndarray) -> None:
+    """Raise InputError naming the first image and unit of ``values`` [n_images, n_units, ...] with one that float16 cannot hold."""
+    row, unit = np.argwhere(~(np.abs(values) <= LARGEST))[0][:2]
+    worst = values[row, unit][~(np.abs(values[row, unit]) <= LARGEST)].flat[0]
+    where = f"activations of model {model}, layer {layer}, image {image_ids[row]}, unit {unit}"
+    raise InputError(where, f"finite values within +-{LARGEST:.0f} (float16)", f"{worst:g}", "leave the layer out of models.*.layers")
 
 
 def images_per_chunk(n_images: int, shape: tuple[int, int, int]) -> int:
-    """Images in a chunk of a layer of ``shape``: chunks of 1 to 4 MB of nearly equal size, of one image where that has more."""
+    """Images in a chunk of a layer of ``shape``: a power of two, so that blocks of images are whole chunks, of up to 4 MB; at least one."""
     fitting = max(1, CHUNK_BYTES // (2 * int(np.prod(shape))))
-    n_chunks = -(-n_images // fitting)
-    return -(-n_images // n_chunks)
+    return min(n_images, 1 << (fitting.bit_length() - 1))
 
 
 def image_list_sha256(image_ids: list[str]) -> str:
@@ -226,7 +292,7 @@ def open_store(path: str | Path) -> Iterator[ActivationStore]:
     except OSError as error:
         raise InputError(path, "a complete activation file", str(error).splitlines()[0], REMAKE) from error
     with file:
-        attributes = _read_attributes(path, file)
+        attributes = read_attributes(path, file, FORMAT)
         for layer in ("image_id", *attributes["layers"]):
             if layer not in file:
                 raise InputError(path, f"a dataset {layer}", "none", REMAKE)
@@ -244,13 +310,14 @@ def open_store(path: str | Path) -> Iterator[ActivationStore]:
         yield store
 
 
-def _read_attributes(path: Path, file: h5py.File) -> dict:
+def read_attributes(path: str | Path, file: h5py.File, kind: str) -> dict:
+    """The attributes of a file whose attribute ``format`` is ``kind``. Raises InputError for another one."""
     try:
         attributes = {name: json.loads(value) for name, value in file.attrs.items()}
     except (TypeError, ValueError):
         attributes = {}
-    if attributes.get("format") != FORMAT:
-        raise InputError(path, f"attribute format {FORMAT!r}", repr(attributes.get("format", "another kind of HDF5 file")), REMAKE)
+    if attributes.get("format") != kind:
+        raise InputError(path, f"attribute format {kind!r}", repr(attributes.get("format", "another kind of HDF5 file")), REMAKE)
     return attributes
 
 

@@ -90,6 +90,7 @@ def check_study(config: dict) -> None:
     images = [*config["sources"], *config["concepts"], *config["stimuli"], *config["attacks"]]
     check_names(config, images)
     check_images(config, images)
+    check_training(config)
     check_models(config)
     check_questions(config)
 
@@ -191,6 +192,21 @@ def _check_masks(where: str, spec: dict, source_kind: str) -> None:
             raise InputError(where, f"the key {key} for {spec.get('engine', masks)}", "none")
 
 
+def check_training(config: dict) -> None:
+    """Keys of recipes that belong together, and the images that are held out for their curves."""
+    for name, recipe in config["training"].items():
+        for key, choice, needed in (("optimiser", "sgd", ("momentum",)), ("schedule", "step", ("step_epochs", "gamma"))):
+            chosen, given = recipe[key] == choice, [other for other in needed if other in recipe]
+            if len(given) != (len(needed) if chosen else 0):
+                expected = f"{' and '.join(needed)} with {key}: {choice}, and with no other"
+                raise InputError(f"training.{name}", expected, f"{key}: {recipe[key]} and {' and '.join(given) or 'none'}")
+        if wanted := recipe.get("validate"):
+            _known(f"training.{name}.validate.source", wanted["source"], config["sources"])
+            there = config["sources"][wanted["source"]]["n_images"]
+            if wanted["n_images"] > there:
+                raise InputError(f"training.{name}.validate.n_images", f"at most the {there} of {wanted['source']}", wanted["n_images"])
+
+
 def check_models(config: dict) -> None:
     """Architectures, recipes, training sources and checkpoints of models; models of pairs and controls."""
     for name, spec in config["models"].items():
@@ -200,6 +216,8 @@ def check_models(config: dict) -> None:
         if "train" in spec:
             _known(f"models.{name}.train.source", spec["train"]["source"], config["sources"])
             _known(f"models.{name}.train.recipe", spec["train"]["recipe"], config["training"])
+            if config["training"][spec["train"]["recipe"]].get("validate", {}).get("source") == spec["train"]["source"]:
+                raise InputError(f"training.{spec['train']['recipe']}.validate.source", f"images that {name} is not trained on", "its own")
         elif not Path(spec["weights"]).is_file() and not is_fetched(spec["weights"]):
             raise InputError(f"models.{name}.weights", "a checkpoint file", f"{spec['weights']}, which is not there")
         if "train" in spec and spec.get("trained"):
@@ -248,10 +266,29 @@ def check_questions(config: dict) -> None:
         _known("activations.noise", noise, config["stimuli"])
         if config["stimuli"][noise]["source"] != "clean":
             raise InputError("activations.noise", "a stimulus made from clean", f"{noise}, made from {config['stimuli'][noise]['source']}")
+    if (curve := config["robustness"])["attack"]:
+        _known("robustness.attack", curve["attack"], config["attacks"])
+        if not curve["eps"]:
+            raise InputError("robustness.eps", f"radii of {curve['attack']}", "none")
+        if not config["attacks"][curve["attack"]]["eps"]:
+            raise InputError(
+                "robustness.attack", "an attack of a radius above 0, whose step is scaled with it", f"{curve['attack']}: eps 0"
+            )
     if config["ablation"]["stimulus"]:
         _known("ablation.stimulus", config["ablation"]["stimulus"], {**config["sources"], **config["stimuli"]})
     for name in config["ablation"]["pairs"] or []:
         _known("ablation.pairs", name, config["pairs"])
+    if wanted := config["ablation"].get("concepts"):
+        _known("concepts", next(iter(config["concepts"]), "none"), config["concepts"], "a concept set, where concepts are ablated")
+        for name in wanted["stimuli"]:
+            _known("ablation.concepts.stimuli", name, {**config["sources"], **config["stimuli"]})
+    for name in config["activations"]["keep"]:
+        _known("activations.keep", name, config["models"])
+    if twice := config["dissection"]["scaled_twice"]:
+        for name in twice:
+            _known("dissection.scaled_twice", name, config["models"])
+        if config["dissection"]["scaling"] != "lite":
+            raise InputError("dissection.scaled_twice", "scaling: lite", f"scaling: {config['dissection']['scaling']}")
     if config["predictions"]["baseline"]:
         _known("predictions.baseline", config["predictions"]["baseline"], config["models"])
     for key, names in config["claims"].items():

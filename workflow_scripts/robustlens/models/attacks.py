@@ -35,11 +35,14 @@ def pgd(
     steps: int,
     start: Tensor | None = None,
     use_best: bool = False,
+    scale: float = 1.0,
 ) -> Tensor:
     """Adversarial images in [0, 1], same shape and dtype as ``images`` float32 [n_images, 3, height, width].
 
     ``labels`` int64 [n_images]. ``start``: a change inside the ball to begin from (None: the images themselves). ``use_best``:
     return for each image the iterate of highest loss (the last iterate needs one more forward pass), as the robustness package does.
+    ``scale``: what the loss is multiplied by for networks in float16, so that small gradients do not vanish; where it is not 1, a gradient
+    that has become too large for float16 counts as 0.
     """
     change = torch.zeros_like(images) if start is None else start
     change = (images + project(change, norm, eps)).clamp(0, 1) - images
@@ -47,7 +50,9 @@ def pgd(
     for _ in range(steps):
         point = (images + change).detach().requires_grad_(True)
         losses = F.cross_entropy(logits(point), labels, reduction="none")
-        (gradient,) = torch.autograd.grad(losses.sum(), point)
+        (gradient,) = torch.autograd.grad(scale * losses.sum(), point)
+        if scale != 1:
+            gradient = torch.where(gradient.isfinite(), gradient, 0)
         if use_best:
             best, best_loss = _keep_best(best, best_loss, point.detach(), losses.detach())
         direction = gradient / norms(gradient) if norm == "l2" else gradient.sign()

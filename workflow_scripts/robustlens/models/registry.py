@@ -47,6 +47,19 @@ class Classifier(nn.Module):
             raise InputError(f"models.{self.card.get('model', '?')}.layers", f"a module such as {known}", name) from None
 
 
+LITE_MEAN, LITE_STD = (124.69 / 255, 118.69 / 255, 109.54 / 255), 0.224  # R, G, B on [0, 1]; one deviation
+
+
+def scale_as_lite(model: Classifier, twice: bool) -> None:
+    """Let the network see what NetDissect-Lite feeds it: pixels minus a mean of its own, over 0.224; ``twice``: then normalised as its own.
+
+    The second is what the released code of arXiv 2006.09373 does to networks that are wrapped with their normaliser.
+    """
+    mean = torch.tensor(LITE_MEAN, device=model.device).view(1, 3, 1, 1)
+    std = torch.full_like(mean, LITE_STD)
+    model.mean, model.std = (mean + std * model.mean, std * model.std) if twice else (mean, std)
+
+
 def check_labels(shard: Shard, n_classes: int, model: str, *, known: bool = True) -> None:
     """Raise InputError naming the first image whose label is not a class of the network; without ``known`` -1 (unknown) passes."""
     labels = shard.rows["label"].to_numpy()

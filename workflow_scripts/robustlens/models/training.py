@@ -1,57 +1,41 @@
-"""Training a network, standard or adversarial: cross-entropy, AdamW, one-cycle learning rate.
+"""Training a network, standard or adversarial: cross-entropy, AdamW or SGD, a learning rate that follows one cycle or falls by steps.
 
-Adversarial training minimises the loss on images that PGD moved inside the ball (Madry et al., arXiv 1706.06083), nothing else.
-The attack runs in training mode: it sees the batch statistics of batch normalisation, and its passes move the running ones too.
-Every random number is keyed by (seed, model, epoch, step): the same config gives the same weights on the same machine.
+Adversarial training minimises the loss on images that PGD moved inside the ball (Madry et al., arXiv 1706.06083), nothing else. The
+attack runs in training mode, where it sees the batch statistics of batch normalisation and its passes move the running ones too, or in
+evaluation mode, as in the robustness package. Every random number is keyed by (seed, model, epoch, step or row): the same config gives the
+same weights on the same machine.
+
+Several processes train one network by torch's DistributedDataParallel (:mod:`robustlens.models.parallel`): each takes its part of every
+batch, batch normalisation sees the part alone, and its running statistics are those of the first process.
 """
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
-from robustlens.devices import claim_device
 from robustlens.errors import InputError
-from robustlens.images import Shard, read_shard
 from robustlens.meter import Meter
 from robustlens.models.attacks import pgd, random_start
-from robustlens.models.registry import Classifier, build_network, check_labels
+from robustlens.models.augmentation import augment
+from robustlens.models.loading import TrainingImages
+from robustlens.models.optimisation import make_optimiser, make_schedule
+from robustlens.models.registry import Classifier, check_labels
+from robustlens.models.training_state import read_state, write_state
 from robustlens.randomness import generator, torch_seed
 
 log = logging.getLogger("robustlens")
 FEWEST_STEPS = 5  # of the one-cycle schedule
-CACHE_BYTES = 2**30  # decoded training images kept in memory; more are decoded at every epoch
-
-
-class TrainingImages:
-    """The labelled images of some shards in random access."""
-
-    def __init__(self, shards: list[Shard]):
-        self.shards = shards
-        self.labels = np.concatenate([shard.rows["label"].to_numpy(np.int64) for shard in shards])
-        self.offsets = np.cumsum([0, *(len(shard) for shard in shards)])
-        first = shards[0].pixels(0, 1)
-        self.cache = [shard.pixels() for shard in shards] if first.nbytes * len(self) <= CACHE_BYTES else None
-
-    def __len__(self) -> int:
-        return int(self.offsets[-1])
-
-    def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Float32 [n_images, 3, height, width] on [0, 1] and int64 labels [n_images]."""
-        where = np.searchsorted(self.offsets, rows, side="right") - 1
-        pictures = [self._picture(int(shard), int(row - self.offsets[shard])) for shard, row in zip(where, rows, strict=True)]
-        pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-        return pixels.to(torch.float32) / 255, torch.from_numpy(self.labels[rows])
-
-    def _picture(self, shard: int, row: int) -> np.ndarray:
-        return self.cache[shard][row] if self.cache else self.shards[shard].pixels(row, row + 1)[0]
+CURVE = ["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"]  # the last two on images that were held out
+BLOCK = 50  # images a pass on those held out
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def initialise(network_factory, seed: int, model: str) -> nn.Module:
@@ -64,28 +48,54 @@ def initialise(network_factory, seed: int, model: str) -> nn.Module:
 class Training:
     """A training under way: the classifier, its optimiser, the schedule, and the curve so far; it can be put down and taken up again.
 
-    ``recipe``: ``epochs, batch_size, learning_rate, weight_decay, augmentation`` and, for adversarial training, ``attack``
-    (as for :func:`robustlens.models.attacks.pgd`, with ``ramp_epochs`` over which eps and step grow from 0). Raises InputError for
-    too few steps and for a label that is not a class of the network.
+    ``recipe``: an entry of ``training`` in the config, where every key is described. ``rank`` of ``n_ranks`` processes that train together,
+    in a process group that is there already. ``held_out``: images for the curve alone, where the recipe has ``validate``. Raises InputError
+    for too few steps, a batch that the processes cannot share, float16 on a CPU, and for a label that is not a class of the network.
     """
 
-    def __init__(self, classifier: Classifier, images: TrainingImages, recipe: dict, *, seed: int, model: str, device: torch.device):
+    def __init__(
+        self,
+        classifier: Classifier,
+        images: TrainingImages,
+        recipe: dict,
+        *,
+        seed: int,
+        model: str,
+        device: torch.device,
+        rank: int = 0,
+        n_ranks: int = 1,
+        held_out: TrainingImages | None = None,
+    ):
         self.classifier, self.images, self.recipe, self.seed, self.model, self.device = classifier, images, recipe, seed, model, device
-        self.batch_size = min(recipe["batch_size"], len(images))
+        self.rank, self.n_ranks, self.held_out = rank, n_ranks, held_out
+        self.batch_size = min(recipe["batch_size"], len(images))  # of all processes
+        self.part = slice(rank * self.batch_size // n_ranks, (rank + 1) * self.batch_size // n_ranks)
         self.n_steps = len(images) // self.batch_size
-        self.history: list[dict] = []  # one an epoch: model, epoch, loss, accuracy on the images that were trained on
-        if recipe["epochs"] * self.n_steps < FEWEST_STEPS:
-            had = f"{recipe['epochs']} epochs x {self.n_steps} of {len(images)} images in batches of {self.batch_size}"
-            raise InputError(f"training of {model}", f"at least {FEWEST_STEPS} steps for the learning rate to rise and fall", had)
+        self.history: list[dict] = []  # one an epoch, the columns of CURVE that there are
+        self._check()
         classifier.to(device, memory_format=torch.channels_last).eval()
         with torch.inference_mode():
-            n_classes = classifier(images.batch(np.arange(1))[0].to(device)).shape[1]
-        for shard in images.shards:
+            n_classes = classifier(images.batch(np.arange(1)).to(device)[0]).shape[1]
+        for shard in [*images.shards, *(held_out.shards if held_out else [])]:
             check_labels(shard, n_classes, model)
-        self.optimiser = torch.optim.AdamW(classifier.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"])
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, recipe["learning_rate"], recipe["epochs"] * self.n_steps, pct_start=0.25, div_factor=10, final_div_factor=10
-        )
+        self.network: nn.Module = classifier  # what the step goes through
+        if n_ranks > 1:
+            numbers = [device.index] if device.type == "cuda" else None
+            self.network = nn.parallel.DistributedDataParallel(classifier, numbers)
+        self.optimiser = make_optimiser(recipe, classifier)
+        self.schedule = make_schedule(recipe, self.optimiser, self.n_steps)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe["precision"] == "float16")
+
+    def _check(self) -> None:
+        where = f"training of {self.model}"
+        if self.recipe["schedule"] == "one-cycle" and self.recipe["epochs"] * self.n_steps < FEWEST_STEPS:
+            had = f"{self.recipe['epochs']} epochs x {self.n_steps} of {len(self.images)} images in batches of {self.batch_size}"
+            raise InputError(where, f"at least {FEWEST_STEPS} steps for the learning rate to rise and fall", had)
+        if self.batch_size % self.n_ranks:
+            mend = "ask for another number of GPUs, or for another batch_size, which is another training"
+            raise InputError(where, f"a batch that {self.n_ranks} processes can share evenly", f"{self.batch_size} images", mend)
+        if self.recipe["precision"] == "float16" and self.device.type == "cpu":
+            raise InputError(where, "float32 or bfloat16 on a CPU", "precision: float16", "take a GPU, or change the recipe")
 
     def run(self, last: int) -> None:
         """Train on until ``last`` epochs are done. Raises InputError for a loss that is not finite and a batch that the GPU cannot hold."""
@@ -100,98 +110,132 @@ class Training:
                     raise InputError(f"training of {self.model}", f"memory for a batch of {self.batch_size} images", error, fix) from error
                 if not np.isfinite(loss):
                     raise InputError(f"training of {self.model}", "a finite loss", f"{loss} in epoch {epoch}", "lower the learning rate")
-                self.history.append({"model": self.model, "epoch": epoch, "loss": loss, "accuracy": accuracy})
-                log.info("epoch %d of %d: loss %.4f nat, accuracy %.3f", epoch + 1, self.recipe["epochs"], loss, accuracy)
+                found = self._validate()
+                self.history.append({"model": self.model, "epoch": epoch, "loss": loss, "accuracy": accuracy, **found})
+                more = "".join(f", {name.replace('_', ' ')} on images held out {value:.3f}" for name, value in found.items())
+                log.info("epoch %d of %d: loss %.4f nat, accuracy %.3f%s", epoch + 1, self.recipe["epochs"], loss, accuracy, more)
 
     def _epoch(self, epoch: int, meter: Meter) -> tuple[float, float]:
         """Mean loss (nat) and accuracy of one pass over the images."""
         losses, correct = 0.0, 0
-        for step, (pixels, labels) in enumerate(_batches(self.images, self.batch_size, self.seed, self.model, epoch)):
+        for step, batch in enumerate(self.images.batches(self._rows(epoch), self._draw(epoch))):
+            self._share_buffers()
             random = generator(self.seed, "augmentation", self.model, epoch, step)
-            torch.manual_seed(torch_seed(self.seed, "dropout", self.model, epoch, step))
-            pixels = augment(pixels, self.recipe["augmentation"], random).to(self.device, memory_format=torch.channels_last)
-            labels = labels.to(self.device)
+            torch.manual_seed(torch_seed(self.seed, "dropout", self.model, epoch, step, *([self.rank] if self.rank else [])))
+            pixels, labels = batch.to(self.device)
+            pixels = augment(pixels, self.recipe["augmentation"], random, self.batch_size, self.part)
+            pixels = pixels.to(memory_format=torch.channels_last)
             if "attack" in self.recipe:
-                pixels = _adversarial(self.classifier, pixels, labels, self.recipe["attack"], epoch + step / self.n_steps, random)
-            logits = self.classifier(pixels)
+                pixels = self._attacked(pixels, labels, epoch + step / self.n_steps, random)
+            logits = self._logits(self.network, pixels)
             loss = F.cross_entropy(logits, labels)
             self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
             self.schedule.step()
             losses += loss.item()
             correct += int((logits.argmax(1) == labels).sum())
-            meter.add(len(labels))
-        return losses / self.n_steps, correct / (self.n_steps * self.batch_size)
+            meter.add(self.batch_size)
+        self._share_buffers()
+        losses, correct = self._total(losses, correct)
+        return losses / self.n_steps / self.n_ranks, correct / (self.n_steps * self.batch_size)
+
+    def _rows(self, epoch: int) -> Iterator[np.ndarray]:
+        """This process's part of each batch: the order of the images is that of all processes."""
+        order = generator(self.seed, "order", self.model, epoch).permutation(len(self.images))
+        return (order[start : start + self.batch_size][self.part] for start in range(0, self.n_steps * self.batch_size, self.batch_size))
+
+    def _draw(self, epoch: int):
+        return lambda row: generator(self.seed, "picture", self.model, epoch, row)
+
+    def _logits(self, network: nn.Module, pixels: Tensor) -> Tensor:
+        """float32 [n_images, n_classes], computed in the precision of the recipe."""
+        kind = PRECISIONS[self.recipe["precision"]]
+        with torch.autocast(self.device.type, kind) if kind else nullcontext():
+            return network(pixels).float()
+
+    def _attacked(self, pixels: Tensor, labels: Tensor, epoch: float, random: np.random.Generator) -> Tensor:
+        """The batch moved by the attack as strong as it is by now; its gradients stay in this process and touch no weight's."""
+        attack = self.recipe["attack"]
+        ramp = min(1.0, epoch / attack["ramp_epochs"]) if attack["ramp_epochs"] else 1.0
+        start = _starts(attack, pixels, repeat(random, self.part.stop), self.part.start, ramp)
+        self.classifier.train(attack["mode"] == "training")
+        scale = self.scaler.get_scale() / len(pixels) if self.scaler.is_enabled() else 1.0  # the attack's loss is a sum, the step's a mean
+        try:
+            return pgd(lambda x: self._logits(self.classifier, x), pixels, labels, **_strength(attack, ramp), start=start, scale=scale)
+        finally:
+            self.classifier.train()
+
+    def _validate(self) -> dict[str, float]:
+        """Accuracy on the images that are held out, and under the training's attack at full strength; nothing where none are asked for.
+
+        In float32 and evaluation mode, in blocks that the processes share out; no random number of the training is used up.
+        """
+        if self.held_out is None:
+            return {}
+        n_images = self.recipe["validate"]["n_images"]
+        blocks = [np.arange(start, min(start + BLOCK, n_images)) for start in range(0, n_images, BLOCK)][self.rank :: self.n_ranks]
+        clean, robust = 0, 0
+        self.classifier.eval()
+        for rows, batch in zip(blocks, self.held_out.batches(blocks), strict=True):
+            pixels, labels = batch.to(self.device)
+            pixels = pixels.to(memory_format=torch.channels_last)
+            clean += self._right(pixels, labels)
+            if attack := self.recipe.get("attack"):
+                starts = (generator(self.seed, "validation", self.model, row) for row in rows)
+                moved = pgd(self.classifier, pixels, labels, **_strength(attack), start=_starts(attack, pixels, starts))
+                robust += self._right(moved, labels)
+        self.classifier.train()
+        clean, robust = self._total(clean, robust)
+        return {"clean_accuracy": clean / n_images} | ({"robust_accuracy": robust / n_images} if "attack" in self.recipe else {})
+
+    def _right(self, pixels: Tensor, labels: Tensor) -> int:
+        with torch.no_grad():
+            return int((self.classifier(pixels).argmax(1) == labels).sum())
+
+    def _share_buffers(self) -> None:
+        """Give the running statistics of the first process to all, so that an attack in evaluation mode sees the same ones everywhere."""
+        if self.n_ranks > 1:
+            for buffer in self.classifier.network.buffers():
+                distributed.broadcast(buffer, 0)
+
+    def _total(self, *values: float) -> list[float]:
+        """The sums of numbers over all processes."""
+        if self.n_ranks == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(total)
+        return total.tolist()
 
     def save(self, path: str | Path) -> None:
         """Put the training down between two epochs: everything that :meth:`resume` needs, as safetensors."""
-        optimiser = self.optimiser.state_dict()
-        moments = {f"optimiser.{i}.{key}": value for i, state in optimiser["state"].items() for key, value in state.items()}
-        weights = {f"network.{name}": tensor for name, tensor in self.classifier.network.state_dict().items()}
-        numbers = {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict(), "history": self.history}
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in (weights | moments).items()}
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path, {"training": json.dumps(numbers)})
+        numbers = {"schedule": self.schedule.state_dict(), "scaler": self.scaler.state_dict(), "history": self.history}
+        write_state(path, self.classifier.network.state_dict(), self.optimiser.state_dict(), **numbers)
 
     def resume(self, path: str | Path) -> None:
         """Take up a training that :meth:`save` put down: what follows is what would have followed, bit for bit on a CPU."""
-        try:
-            with safe_open(path, "pt") as file:
-                numbers = json.loads(file.metadata()["training"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, TypeError, KeyError) as error:
-            raise InputError(path, "a training that was put down", str(error).splitlines()[0], "delete it and run again") from error
-        network = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
-        self.classifier.network.load_state_dict(network)
-        state: dict[int, dict] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimiser."):
-                _, number, key = name.split(".")
-                state.setdefault(int(number), {})[key] = tensor
-        self.optimiser.load_state_dict({"state": state, "param_groups": numbers["groups"]})
+        weights, optimiser, numbers = read_state(path)
+        self.classifier.network.load_state_dict(weights)
+        self.optimiser.load_state_dict(optimiser)
         self.schedule.load_state_dict(numbers["schedule"])
+        self.scaler.load_state_dict(numbers["scaler"])
         self.history = numbers["history"]
 
 
-def begin_training(shards: list[str], *, model: str, spec: dict, recipe: dict, seed: int, device: str) -> Training:
-    """The training of a network, before its first step; ``spec``: what the config says of the network, ``device``: ``cpu`` or ``cuda``."""
-    images = TrainingImages([read_shard(path) for path in shards])
-    place = (f"models.{model}", spec["architecture"], spec["arguments"], spec.get("python_path"))
-    classifier = Classifier(initialise(lambda: build_network(*place), seed, model), spec["mean"], spec["std"], [], {"model": model})
-    return Training(classifier, images, recipe, seed=seed, model=model, device=claim_device(device))
+def curve(history: list[dict]) -> pd.DataFrame:
+    """The learning curve as a table: one row an epoch, columns :data:`CURVE`; NaN where nothing was held out or no attack given."""
+    table = pd.DataFrame(history, columns=CURVE)
+    return table.astype({name: "float64" for name in CURVE[2:]})
 
 
-def augment(pixels: Tensor, augmentation: list[str], random: np.random.Generator) -> Tensor:
-    """A batch [n_images, 3, height, width] on [0, 1] after the named augmentations, which keep labels.
-
-    ``permute-channels``: one random order of R, G, B a batch; ``invert``: each image becomes 1 - image with probability 1/2;
-    ``flip``: each image is mirrored left to right with probability 1/2.
-    """
-    if "permute-channels" in augmentation:
-        pixels = pixels[:, random.permutation(3).tolist()]
-    if "invert" in augmentation:
-        pixels = torch.where(_coin(random, pixels), 1 - pixels, pixels)
-    if "flip" in augmentation:
-        pixels = torch.where(_coin(random, pixels), pixels.flip(3), pixels)
-    return pixels
+def _strength(attack: dict, ramp: float = 1.0) -> dict:
+    return {key: attack[key] for key in ("norm", "steps", "use_best")} | {key: attack[key] * ramp for key in ("eps", "step")}
 
 
-def _coin(random: np.random.Generator, pixels: Tensor) -> Tensor:
-    return torch.from_numpy(random.random(len(pixels)) < 0.5).view(-1, 1, 1, 1)
-
-
-def _batches(images: TrainingImages, batch_size: int, seed: int, model: str, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    order = generator(seed, "order", model, epoch).permutation(len(images))
-    for start in range(0, len(images) - batch_size + 1, batch_size):
-        yield images.batch(order[start : start + batch_size])
-
-
-def _adversarial(classifier: Classifier, pixels: Tensor, labels: Tensor, attack: dict, epoch: float, random: np.random.Generator) -> Tensor:
-    ramp = min(1.0, epoch / attack["ramp_epochs"]) if attack["ramp_epochs"] else 1.0
-    eps, step = attack["eps"] * ramp, attack["step"] * ramp
-    start = None
-    if attack["random_start"]:
-        starts = [random_start(random, tuple(pixels.shape[1:]), attack["norm"], eps) for _ in range(len(pixels))]
-        start = torch.from_numpy(np.stack(starts)).to(pixels)
-    return pgd(classifier, pixels, labels, norm=attack["norm"], eps=eps, step=step, steps=attack["steps"], start=start)
+def _starts(attack: dict, pixels: Tensor, randoms: Iterable[np.random.Generator], first: int = 0, ramp: float = 1.0) -> Tensor | None:
+    """Random changes to begin from, drawn one after the other from ``randoms``, those before the ``first`` in vain; None without."""
+    if not attack["random_start"]:
+        return None
+    drawn = (random_start(random, tuple(pixels.shape[1:]), attack["norm"], attack["eps"] * ramp) for random in randoms)
+    return torch.from_numpy(np.stack(list(islice(drawn, first, None)))).to(pixels)

@@ -1,8 +1,6 @@
 """What each hidden unit is worth: zero it, decide the images again, count the decisions that change (arXiv 2006.09373).
 
-The layers before the unit's are computed once for several units: at the layer the batch is repeated, each copy with another unit set
-to zero, and only the layers behind it see the larger batch. That is exact for a layer through which all information passes; one that
-has a way round it (a branch, the body of a residual block) is refused.
+What comes before the layer is computed once; what lies behind it, for several units at a time (:mod:`robustlens.neurons.tails`).
 """
 
 from collections.abc import Callable
@@ -13,14 +11,10 @@ import torch
 from torch import Tensor
 
 from robustlens.decisions import decide
-from robustlens.devices import out_of_memory
-from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.inference import Blocks
-from robustlens.models.outputs import layout_of
 from robustlens.models.registry import Classifier
-
-COPIES = 8  # units zeroed in one forward pass; a constant, so that every pass has the same shape
+from robustlens.neurons.tails import COPIES, Pass, Tails
 
 
 def ablate_units(
@@ -36,14 +30,14 @@ def ablate_units(
     counts: dict[str, np.ndarray] = {}
     totals = np.zeros(3, np.int64)
 
-    def decision(logits: Tensor) -> Tensor:
-        if classes is None:
-            return logits.argmax(1)
-        return torch.from_numpy(decide(logits.double().softmax(1).cpu().numpy(), classes, sixteen_by)).argmax(1)
+    tails = Tails(model, model.layers)
+
+    def decision(logits: Tensor) -> np.ndarray:
+        return decided_class(logits, classes, sixteen_by)
 
     def change(images: Tensor, rows: slice) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        n, intact = rows.stop - rows.start, decision(model(images))
-        return intact[:n].cpu().numpy(), {layer: changed_decisions(model, layer, images, intact, decision)[:, :n] for layer in model.layers}
+        n, passed = rows.stop - rows.start, tails(images)
+        return decision(passed.logits)[:n], {layer: changed_decisions(passed, layer, decision)[:, :n] for layer in model.layers}
 
     n_images = len(shard) if n_images is None else min(n_images, len(shard))
     with torch.inference_mode():
@@ -68,43 +62,21 @@ def ablate_units(
     return table
 
 
-def changed_decisions(
-    model: Classifier, layer: str, images: Tensor, intact: Tensor, decision: Callable[[Tensor], Tensor] = lambda logits: logits.argmax(1)
-) -> np.ndarray:
-    """bool [n_units, n_images]: whether zeroing the unit, in all its cells, changes the decision ``intact`` [n_images] on each image.
+def decided_class(logits: Tensor, classes: str | None = None, sixteen_by: str = "mean") -> np.ndarray:
+    """int64 [n_images]: the class of largest score among ``classes`` (:func:`robustlens.decisions.decide`)."""
+    if classes is None:
+        return logits.argmax(1).cpu().numpy()
+    return decide(logits.double().softmax(1).cpu().numpy(), classes, sixteen_by).argmax(1)
+
+
+def changed_decisions(passed: Pass, layer: str, decision: Callable[[Tensor], np.ndarray] = decided_class) -> np.ndarray:
+    """bool [n_units, n_images]: whether zeroing the unit, in all its cells, changes the intact network's decision on each image.
 
     Of tokens also those that belong to no cell. ``decision``: from logits [n_images, n_classes] to decisions [n_images].
-
-    Raises InputError for a layer that information passes by: only the whole batch, repeated, can go through what lies behind.
     """
-    where = f"models.{model.card.get('model', '?')}.layers"
-    module, n_images = model.layer(layer), len(images)
-    changed, n_units, first = [], None, 0
-    while n_units is None or first < n_units:
-
-        def zeroed(_, __, output, first=first):
-            nonlocal n_units
-            layout = layout_of(output, module)
-            if layout is None or len(output) != n_images:
-                raise InputError(where, "a layer that runs once and gives [n_images, n_units, ...]", layer)
-            n_units = layout.n_units
-            copies = output.repeat(COPIES, *[1] * (output.dim() - 1))
-            for copy, unit in enumerate(range(first, min(first + COPIES, n_units))):
-                copies[copy * n_images : (copy + 1) * n_images].select(layout.axis, unit).zero_()
-            return copies
-
-        handle = module.register_forward_hook(zeroed)
-        try:
-            logits = model(images)
-        except RuntimeError as error:  # the copies met the images themselves, that came another way
-            if out_of_memory(error):
-                raise
-            reason = str(error).splitlines()[0][:200]
-            raise InputError(where, "a layer whose output alone reaches the decision", f"{layer} ({reason})") from error
-        finally:
-            handle.remove()
-        if len(logits) != COPIES * n_images:
-            raise InputError(where, "a layer whose output alone reaches the decision", layer)
-        changed.append((decision(logits).view(COPIES, n_images) != intact).cpu().numpy())
-        first += COPIES
+    intact, n_units = decision(passed.logits), passed.layouts[layer].n_units
+    changed = []
+    for first in range(0, n_units, COPIES):
+        logits = passed.zeroed(layer, [[unit] for unit in range(first, min(first + COPIES, n_units))])
+        changed.append(decision(logits.flatten(0, 1)).reshape(COPIES, -1) != intact)
     return np.concatenate(changed)[:n_units]

@@ -6,7 +6,8 @@ second upsamples each map to the label maps, takes the pixels strictly above T a
     IoU(unit, concept) = I / (A + G - I)
 
 I: pixels of the concept inside M. G: pixels of the concept. A: pixels of M on the images that contain any label whose primary
-category is the concept's (the denominators of the Network Dissection paper). A pixel that bears a label in two planes counts
+category is the concept's (the denominators of the Network Dissection paper); in the mode ``lite`` on the images where such a label lies
+inside M, and 1e-10 is added to the denominator, as in NetDissect-Lite. A pixel that bears a label in two planes counts
 twice; a label of the whole image counts as one on all its pixels. Everything is counted image by image in integers, so that
 results do not depend on how the images are cut into blocks or shards.
 """
@@ -20,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from robustlens.errors import InputError
+from robustlens.neurons.kernels import N_KEYS, SIGN, contiguous, count_keys, count_masks, list_labels
 
-N_KEYS = 1 << 16
-SIGN = 0x8000
+DENOMINATORS = {"paper": 0.0, "lite": 1e-10}  # which images count in A, and what is added to the union
 _INFINITE = 0x7C00  # bits of float16 infinity
 
 
@@ -39,6 +40,7 @@ def key_values(keys: np.ndarray) -> np.ndarray:
 
 
 _KEYS = order_keys(np.arange(N_KEYS, dtype=np.uint16))
+_VALUES = np.arange(N_KEYS, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
 class Thresholds(NamedTuple):
@@ -50,23 +52,33 @@ class Thresholds(NamedTuple):
 
 
 class ThresholdAccumulator:
-    """Exact upper quantiles of float16 activations: a histogram over all 65,536 values, 256 KB a unit."""
+    """Exact upper quantiles of float16 activations: a histogram over all 65,536 values, 256 KB a unit; from 2**32 cells on 512 KB."""
 
     def __init__(self, n_units: int):
         self.n_cells = 0
         self._counts = np.zeros((n_units, N_KEYS), np.uint32)
 
     def add(self, maps: np.ndarray) -> None:
-        """Count float16 ``maps`` [n_images, n_units, height, width]. Raises InputError beyond 2**32 - 1 cells a unit."""
+        """Count float16 ``maps`` [n_images, n_units, height, width]."""
         self._count_cells(maps[:, 0].size)
-        keys = _KEYS[np.ascontiguousarray(maps.swapaxes(0, 1)).view(np.uint16)].reshape(len(self._counts), -1)
-        for counts, values in zip(self._counts, keys, strict=True):
-            np.add.at(counts, values, np.uint32(1))
+        count_keys(self._counts, contiguous(maps).view(np.uint16), _KEYS)
 
     def merge(self, other: "ThresholdAccumulator") -> None:
         """Add what another accumulator of the same layer has seen (of other images)."""
         self._count_cells(other.n_cells)
         self._counts += other._counts
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What has been counted, for `restore`: of each value that was met, its unit, its key and how often."""
+        unit, key = np.nonzero(self._counts)
+        found = {"unit": unit.astype(np.uint32), "key": key.astype(np.uint16), "count": self._counts[unit, key]}
+        return {**found, "n_cells": np.array(self.n_cells), "n_units": np.array(len(self._counts))}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add what `arrays` of another accumulator of the same layer gave (of other images)."""
+        _check_alike(arrays, {"n_units": len(self._counts)})
+        self._count_cells(int(arrays["n_cells"]))
+        self._counts[arrays["unit"], arrays["key"]] += arrays["count"]
 
     def result(self, quantile: float) -> Thresholds:
         """Thresholds with at most ``floor(quantile * n_cells)`` cells above: the next smaller value, of each unit.
@@ -89,14 +101,22 @@ class ThresholdAccumulator:
         return Thresholds(key_values(keys), n_above, self.n_cells)
 
     def _count_cells(self, n: int) -> None:
+        """Called before ``n`` cells of each unit are counted: from 2**32 on, one value may occur more often than a uint32 can say."""
         self.n_cells += n
         if self.n_cells >= 1 << 32:
-            raise InputError("activations", "fewer than 2**32 cells a unit", self.n_cells, "dissect fewer images")
+            self._counts = self._counts.astype(np.uint64, copy=False)
 
 
 # --------------------------------------------------------------------------------------------------------------------- masks
 @lru_cache
-def _neighbours(n_from: int, n_to: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cells(n_from: int, n_to: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [n_from + 1]: from which of ``n_to`` positions on each cell is the lower neighbour; float32 [n_to]: weight of the upper one."""
+    lower, _, weight = neighbours(n_from, n_to)
+    return np.searchsorted(lower, np.arange(n_from + 1)), weight
+
+
+@lru_cache
+def neighbours(n_from: int, n_to: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower cell, upper cell and float32 weight of the upper one, for each of ``n_to`` positions on an axis of ``n_from`` cells."""
     centre = np.maximum((np.arange(n_to) + 0.5) * n_from / n_to - 0.5, 0)
     lower = centre.astype(np.intp)
@@ -110,10 +130,10 @@ def upsample(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     pixel rises above the highest cell around it by rounding.
     """
     maps = maps.astype(np.float32)
-    lower, upper, weight = _neighbours(maps.shape[2], width)
+    lower, upper, weight = neighbours(maps.shape[2], width)
     left = maps[:, :, lower]
     wide = left + weight * (maps[:, :, upper] - left)
-    lower, upper, weight = _neighbours(maps.shape[1], height)
+    lower, upper, weight = neighbours(maps.shape[1], height)
     top = wide[:, lower]
     return top + weight[:, None] * (wide[:, upper] - top)
 
@@ -123,10 +143,18 @@ def upsample(maps: np.ndarray, height: int, width: int) -> np.ndarray:
 class ImageLabels:
     """The labels of one image, ready to be counted; made by `ConceptIndex.labels`."""
 
-    planes: np.ndarray  # uint16 [n_planes, n_pixels], planes with any label
+    first: np.ndarray  # int32 [n_pixels + 1] and ...
+    label: np.ndarray  # ... uint16 [n]: the labels of pixel p are label[first[p] : first[p + 1]]
     whole: np.ndarray  # uint16 [n], labels of the whole image
     pixels: np.ndarray  # int64 [n_numbers], pixels of each label
     categories: np.ndarray  # bool [n_categories], which have a label on the image
+
+    def by_pixel(self) -> tuple[np.ndarray, np.ndarray]:
+        """``(numbers int64 [n], counts float32 [n_pixels, n])``: how often each pixel bears each label that some pixel bears."""
+        numbers, which = np.unique(self.label, return_inverse=True)
+        counts = np.zeros((len(self.first) - 1, len(numbers)), np.float32)
+        np.add.at(counts, (np.repeat(np.arange(len(counts)), np.diff(self.first)), which), 1)
+        return numbers.astype(np.int64), counts
 
 
 class ConceptIndex:
@@ -155,15 +183,17 @@ class ConceptIndex:
             raise InputError(f"labels of image {image_id}", "numbers in concepts.parquet", unknown[0])
         categories = np.zeros(len(self.categories), bool)
         categories[self.category[present]] = True
-        return ImageLabels(planes[planes.any(axis=1)], whole, pixels, categories)
+        return ImageLabels(*list_labels(planes), whole, pixels, categories)
 
 
 class TallyAccumulator:
     """Intersections, concept pixels and activated pixels of a layer: int64, additive over images."""
 
-    def __init__(self, thresholds: np.ndarray, index: ConceptIndex, height: int, width: int):
-        """``thresholds`` float32 [n_units]; ``height, width`` of the label maps in pixels."""
-        self.thresholds, self.index, self.size = thresholds, index, (height, width)
+    def __init__(self, thresholds: np.ndarray, index: ConceptIndex, height: int, width: int, denominator: str = "paper"):
+        """``thresholds`` float32 [n_units]; ``height, width`` of the label maps in pixels; ``denominator``: ``paper`` or ``lite``."""
+        if denominator not in DENOMINATORS:
+            raise InputError("dissection.denominator", " or ".join(DENOMINATORS), denominator)
+        self.thresholds, self.index, self.size, self.denominator = thresholds, index, (height, width), denominator
         n_units, n_numbers = len(thresholds), len(index.category)
         self._intersections = np.zeros((n_units, n_numbers), np.int64)
         self._activated = np.zeros((n_units, len(index.categories)), np.int64)
@@ -171,18 +201,41 @@ class TallyAccumulator:
 
     def add(self, maps: np.ndarray, labels: list[ImageLabels]) -> None:
         """Count float16 ``maps`` [n_images, n_units, height, width] and the labels of the same images in the same order."""
-        peaks = maps.max(axis=(2, 3))
-        for image, peak, label in zip(maps, peaks, labels, strict=True):
-            self._concept_pixels += label.pixels
-            units = np.flatnonzero(peak > self.thresholds)  # of the others no pixel can lie above T
-            if len(units):
-                self._count(units, image[units], label)
+        bits = contiguous(maps).view(np.uint16)
+        (rows, row_weight), (columns, column_weight) = (_cells(n, to) for n, to in zip(maps.shape[2:], self.size, strict=True))
+        area = np.empty(len(self.thresholds), np.int64)
+        for image, label in zip(bits, labels, strict=True):
+            seen = np.zeros(self._activated.shape, bool)
+            where = (self.thresholds, rows, columns, row_weight, column_weight, label.first, label.label, self.index.category)
+            count_masks(image, _VALUES, *where, self._intersections, area, seen)
+            self._count_whole(label, area, seen)
+
+    def _count_whole(self, label: ImageLabels, area: np.ndarray, seen: np.ndarray) -> None:
+        """What of an image counts by the area of the masks [n_units]; ``seen``: categories with a label of pixels in the mask."""
+        self._concept_pixels += label.pixels
+        for number in label.whole:
+            self._intersections[:, number] += area
+        if self.denominator == "lite":
+            seen[:, self.index.category[label.whole]] = True
+        else:
+            seen[:] = label.categories
+        self._activated += area[:, None] * seen
 
     def merge(self, other: "TallyAccumulator") -> None:
         """Add what another accumulator with the same thresholds has seen (of other images)."""
-        self._intersections += other._intersections
-        self._activated += other._activated
-        self._concept_pixels += other._concept_pixels
+        self.restore(other.arrays())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What has been counted, for `restore`."""
+        counted = {"intersections": self._intersections, "activated": self._activated, "concept_pixels": self._concept_pixels}
+        return {**counted, "thresholds": self.thresholds, "denominator": np.array(self.denominator)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add what `arrays` of another accumulator with the same thresholds gave (of other images)."""
+        _check_alike(arrays, {"thresholds": self.thresholds, "denominator": self.denominator})
+        self._intersections += arrays["intersections"]
+        self._activated += arrays["activated"]
+        self._concept_pixels += arrays["concept_pixels"]
 
     def result(self) -> pd.DataFrame:
         """The full matrix, one row a unit and concept, by unit and number: ``unit`` and the columns from ``concept`` to ``iou``
@@ -191,7 +244,7 @@ class TallyAccumulator:
         intersection = self._intersections[:, numbers]
         activated = self._activated[:, self.index.category[numbers]]
         concept_pixels = np.broadcast_to(self._concept_pixels[numbers], intersection.shape)
-        union = activated + concept_pixels - intersection
+        union = activated + concept_pixels - intersection + DENOMINATORS[self.denominator]
         iou = np.divide(intersection, union, out=np.zeros(union.shape), where=union > 0)
         columns = {
             "unit": np.repeat(np.arange(n_units, dtype=np.int32), len(numbers)),
@@ -205,18 +258,12 @@ class TallyAccumulator:
         }
         return pd.DataFrame(columns)
 
-    def _count(self, units: np.ndarray, maps: np.ndarray, label: ImageLabels) -> None:
-        """Count the masks of ``units`` on one image; the sparse masks are visited pixel by pixel, not as matrices."""
-        above = upsample(maps, *self.size).reshape(len(units), -1) > self.thresholds[units, None]
-        unit, pixel = np.divmod(np.flatnonzero(above), above.shape[1])
-        area = np.bincount(unit, minlength=len(units))
-        n_numbers = self._intersections.shape[1]
-        cells = unit * n_numbers + label.planes[:, pixel]
-        counts = np.bincount(cells.ravel(), minlength=len(units) * n_numbers).reshape(len(units), n_numbers)
-        for number in label.whole:
-            counts[:, number] += area
-        self._intersections[units] += counts
-        self._activated[units] += area[:, None] * label.categories
+
+def _check_alike(arrays: dict[str, np.ndarray], expected: dict[str, object]) -> None:
+    """Raise InputError where the counts of another accumulator are not of the same kind."""
+    for name, value in expected.items():
+        if not np.array_equal(arrays[name], value):
+            raise InputError(f"counts of another part of the images, {name}", "those of this part", "others", "count it again")
 
 
 def _repeated(values: pd.Series, n: int) -> pd.Categorical:
@@ -232,6 +279,13 @@ def best_concepts(matrix: pd.DataFrame) -> pd.DataFrame:
     """
     best = matrix.loc[matrix.groupby("unit", sort=False)["iou"].idxmax(), ["unit", "concept", "name", "category", "iou"]]
     return best.astype({"name": str, "category": str}).reset_index(drop=True)
+
+
+def best_by_category(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Each unit's concept of highest IoU in each category, by unit and category: ``unit, category, concept, name, iou``; ties as above."""
+    rows = matrix.groupby(["unit", "category"], sort=False, observed=True)["iou"].idxmax()
+    best = matrix.loc[rows, ["unit", "category", "concept", "name", "iou"]]
+    return best.astype({"name": str, "category": str}).sort_values(["unit", "category"], ignore_index=True)
 
 
 def unit_table(thresholds: Thresholds, matrix: pd.DataFrame) -> pd.DataFrame:

@@ -33,7 +33,15 @@ class TopImages:
 
     def merge(self, other: "TopImages") -> None:
         """Add what another accumulator of the same layer has seen (of other images)."""
-        self._keep(other._activation, other._image_id, other._cell)
+        self.restore(other.arrays())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What has been kept, for `restore`: of each unit the strongest images."""
+        return {"activation": self._activation, "image_id": self._image_id, "cell": self._cell}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add what `arrays` of another accumulator of the same layer gave (of other images)."""
+        self._keep(arrays["activation"], arrays["image_id"], arrays["cell"])
 
     def result(self) -> pd.DataFrame:
         """One row a unit and rank, strongest first: ``unit, rank, image_id, activation, row, column`` (docs/data.md)."""

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from robustlens.errors import InputError
+from robustlens.neurons.kernels import N_KEYS, contiguous, map_sums
 
 NO_WEIGHTS = {"": np.empty((0, 1, 1, 1))}
-STATISTICS = ("tv_clean", "tv_noisy", "change", "magnitude")
+STATISTICS = ("tv_clean", "tv_noisy", "change", "magnitude")  # in the order of `map_sums`
+_VALUES = np.arange(N_KEYS, dtype=np.uint16).view(np.float16).astype(np.float64)
 
 
 def total_variation(maps: np.ndarray) -> np.ndarray:
@@ -79,17 +81,24 @@ class SmoothnessAccumulator:
         """Add float16 [n_images, n_units, height, width] of the same images, clean and noisy, in the same order."""
         if clean.shape != noisy.shape:
             raise InputError("noisy activations", f"the clean ones' shape {clean.shape}", noisy.shape)
-        clean, noisy = clean.astype(np.float64), noisy.astype(np.float64)
-        change, magnitude = (np.abs(maps).sum(axis=(2, 3)) for maps in (noisy - clean, clean))
-        values = np.stack([total_variation(clean), total_variation(noisy), change, magnitude])
+        clean, noisy = (contiguous(maps).view(np.uint16) for maps in (clean, noisy))
+        values = map_sums(clean, noisy, _VALUES)
         whole = np.floor(values)
         self._sums += np.stack([whole, values - whole]).sum(axis=2)
         self.n_images += len(clean)
 
     def merge(self, other: "SmoothnessAccumulator") -> None:
         """Add what another accumulator of the same layer has seen (of other images)."""
-        self._sums += other._sums
-        self.n_images += other.n_images
+        self.restore(other.arrays())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What has been added up, for `restore`."""
+        return {"sums": self._sums, "n_images": np.array(self.n_images)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add what `arrays` of another accumulator of the same layer gave (of other images)."""
+        self._sums += arrays["sums"]
+        self.n_images += int(arrays["n_images"])
 
     def result(self) -> pd.DataFrame:
         """One row a unit: ``unit, n_images, tv_clean, tv_noisy, relative_change`` (docs/data.md). Raises InputError for no image."""

@@ -13,10 +13,24 @@ from robustlens.plan.jobs import Job
 from robustlens.plan.networks import NetworkCost, network_cost
 
 UNITS = {  # what the time of a rule's job grows with; of rules that are not named here it is counted by the job
-    **dict.fromkeys(("train_model", "train_part", "verify_model", "attack_images", "predict", "dump_activations", "ablate_units"), "GFLOP"),
+    **dict.fromkeys(
+        (
+            "train_model",
+            "train_part",
+            "verify_model",
+            "attack_images",
+            "trace_robustness",
+            "predict",
+            "dump_activations",
+            "ablate_units",
+            "ablate_concepts",
+        )
+        + ("count_values", "tally_concepts", "compare_maps"),
+        "GFLOP",
+    ),
     **dict.fromkeys(("render_images", "make_stimulus", "compute_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
     **dict.fromkeys(("index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
-    **dict.fromkeys(("measure_smoothness", "rank_images"), "GB"),  # of activations
+    "measure_maps": "GB",  # of activations
     "dissect": "Mpixel",  # of the units' maps at the size of the label maps
 }
 PREDICTION_BYTES = 24  # of a row of predictions, compressed, beside 4 a class where all probabilities are kept
@@ -66,29 +80,38 @@ class Costs:
 
     def _passes(self, job: Job, images: int) -> tuple[int, int]:
         """Forward and backward passes of a job."""
-        if job.rule in ("train_model", "train_part"):  # each image once, and once more for every step of the attack
-            passes = images * (1 + self._attack_steps(job))
-            return passes, passes
+        if job.rule in ("train_model", "train_part"):
+            forward, to_pixels = self._training_passes(job, images)
+            return forward, images + to_pixels
         if job.rule == "attack_images":  # use_best looks at the last image too; the first block's labels are checked
             attack = self.config["attacks"][job.wildcards["attack"]]
             forward = images * (attack["steps"] + bool(attack["use_best"])) + min(images, self._block(job, self._side(attack["source"])))
             return forward, images * attack["steps"]
+        if job.rule == "trace_robustness":  # as many attacks as radii, a decision after each and one without
+            n_radii, attack = len(self.config["robustness"]["eps"]), self.config["attacks"][self.config["robustness"]["attack"]]
+            forward = images * (1 + n_radii * (attack["steps"] + bool(attack["use_best"]) + 1))
+            return forward + min(images, self._block(job, self._side(attack["source"]))), n_radii * images * attack["steps"]
         if job.rule == "ablate_units":  # the intact network, and a decision for every unit
             return images * (1 + self._network(job, self._side(self.config["ablation"]["stimulus"]))[0].n_units), 0
-        return images if job.rule in ("verify_model", "predict", "dump_activations") else 0, 0
+        if job.rule == "compare_maps":  # clean and noisy
+            return 2 * images, 0
+        return images if job.rule in ("verify_model", "predict", "dump_activations", "count_values", "tally_concepts") else 0, 0
 
     # ---------------------------------------------------------------------------------------------------------------- networks
     def _train_model(self, job: Job, images: int) -> dict:
         """Writes the weights before and after."""
-        steps = self._attack_steps(job)
+        forward, to_pixels = self._training_passes(job, images)
         network, common = self._network(job, self._side(self.config["models"][job.wildcards["model"]]["train"]["source"]))
-        amount = images * (network.forward + network.to_weights + steps * (network.forward + network.to_pixels))
+        amount = forward * network.forward + images * network.to_weights + to_pixels * network.to_pixels
         return {"amount": amount, "n_bytes": 2 * network.weights, **common}
 
     def _train_part(self, job: Job, images: int) -> dict:
         """Hands the weights and two moments of each on."""
         cost = self._train_model(job, images)
         return {**cost, "n_bytes": 1.5 * cost["n_bytes"]}
+
+    def _ablate_concepts(self, job: Job, images: int) -> dict:
+        raise UnknownCost("which units carry a concept: known after dissect")
 
     def _import_model(self, job: Job, images: int) -> dict:
         network, _ = self._network(job, self._side(next(iter(self.config["suites"].values()))[0]))
@@ -105,6 +128,11 @@ class Costs:
         amount = forward * network.forward + backward * network.to_pixels
         return {"amount": amount, "n_bytes": None, **common, "pixels": images * side**2 / 1e6}
 
+    def _trace_robustness(self, job: Job, images: int) -> dict:
+        network, common = self._network(job, self._side(self.config["attacks"][self.config["robustness"]["attack"]]["source"]))
+        forward, backward = self._passes(job, images)
+        return {"amount": forward * network.forward + backward * network.to_pixels, "n_bytes": 0, **common}
+
     def _predict(self, job: Job, images: int) -> dict:
         sides = Counter()
         for name in self.config["suites"][job.wildcards["suite"]]:
@@ -117,6 +145,17 @@ class Costs:
     def _dump_activations(self, job: Job, images: int) -> dict:
         network, common = self._network(job, self._side(job.wildcards["image_set"]))
         return {"amount": images * network.forward, "n_bytes": images * 2 * network.n_cells, **common}
+
+    def _count_values(self, job: Job, images: int) -> dict:
+        """What it writes depends on how many values occur."""
+        network, common = self._network(job, self._side(job.wildcards["concept_set"]))
+        return {"amount": images * network.forward, "n_bytes": None, **common}
+
+    _tally_concepts = _count_values
+
+    def _compare_maps(self, job: Job, images: int) -> dict:
+        network, common = self._network(job, self._side("clean"))
+        return {"amount": 2 * images * network.forward, "n_bytes": 0, **common}
 
     def _ablate_units(self, job: Job, images: int) -> dict:
         """What lies before the unit is computed once for several units."""
@@ -167,16 +206,10 @@ class Costs:
         n_images = self._source(concepts)["n_images"]
         return {"amount": n_images * network.n_units * self._side(concepts, "label map") ** 2 / 1e6}
 
-    def _measure_smoothness(self, job: Job, images: int) -> dict:
-        return {"amount": 2 * self._clean_activations(job)}
-
-    def _rank_images(self, job: Job, images: int) -> dict:
-        return {"amount": self._clean_activations(job)}
-
-    def _clean_activations(self, job: Job) -> float:
-        """GB of the activations on the clean images."""
+    def _measure_maps(self, job: Job, images: int) -> dict:
+        """GB of the activations on the clean and on the noisy images."""
         network, _ = self._network(job, self._side("clean"))
-        return min(self.config["activations"]["n_images"], self._source("clean")["n_images"]) * 2 * network.n_cells / 1e9
+        return {"amount": 2 * min(self.config["activations"]["n_images"], self._source("clean")["n_images"]) * 2 * network.n_cells / 1e9}
 
     # -------------------------------------------------------------------------------------------------------------- the config
     def _network(self, job: Job, side: int) -> tuple[NetworkCost, dict]:
@@ -204,10 +237,20 @@ class Costs:
         length = source.get("images_per_shard", self.config["images_per_shard"])
         return max(0, min(length, source["n_images"] - shard * length))
 
-    def _attack_steps(self, job: Job) -> int:
-        """Steps of the attack that a model is trained against; 0 in standard training."""
-        recipe = self.config["models"][job.wildcards["model"]]["train"]["recipe"]
-        return self.config["training"][recipe].get("attack", {}).get("steps", 0)
+    def _training_passes(self, job: Job, images: int) -> tuple[int, int]:
+        """Forward passes of a training, and backward ones to the pixels; those to the weights are ``images``.
+
+        Each image once, and for every step of the attack, whose best iterate needs one look more; the same, and a decision of the image as
+        it is, for the images that each epoch looks on.
+        """
+        train = self.config["models"][job.wildcards["model"]]["train"]
+        recipe = self.config["training"][train["recipe"]]
+        attack = recipe.get("attack", {"steps": 0})
+        epochs = images // self.config["sources"][train["source"]]["n_images"]
+        held_out = epochs * recipe.get("validate", {"n_images": 0})["n_images"]
+        looks = attack["steps"] + bool(attack.get("use_best"))
+        attacked = held_out if "attack" in recipe else 0
+        return images * (1 + looks) + held_out + attacked * (1 + looks), (images + attacked) * attack["steps"]
 
     def _side(self, name: str, what: str = "image") -> int:
         """px: side of the pictures of an image set, or of the label maps of a concept set."""

@@ -6,6 +6,8 @@ Counted on torch's meta device, which has shapes and no numbers: 2 operations a 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def network_cost(model: str, spec: dict, side: int) -> NetworkCost:
 
     from robustlens.models.layers import studied_layers
     from robustlens.models.registry import Classifier
+    from robustlens.neurons.tails import COPIES, Tails
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of factories, about their random weights
@@ -57,12 +60,29 @@ def network_cost(model: str, spec: dict, side: int) -> NetworkCost:
         forward = _count(lambda: network(image))
         pixels = image.clone().requires_grad_(True)
         to_pixels = _count(lambda: network(pixels).sum().backward()) - forward
-        ablation = sum(_ablation(network, image, layer, shapes[layer][0]) for layer in network.layers)
+        passed = Tails(network, network.layers)(image)  # what lies behind a layer is computed for several units at a time
+        ablation = sum(-(-shapes[layer][0] // COPIES) * _count(partial(passed.zeroed, layer, [])) for layer in network.layers)
         network.requires_grad_(True)
         to_weights = _count(lambda: network(image).sum().backward()) - forward
     layers = {layer: shapes[layer] for layer in network.layers}
     weights = sum(tensor.numel() * tensor.element_size() for tensor in network.network.state_dict().values())
     return NetworkCost(forward, to_pixels, to_weights, ablation, layers, shapes[""][0], weights)
+
+
+def map_cells(model: str, spec: dict, side: int) -> int:
+    """Cells of the maps that the layers of a network of the config give for one image of ``side`` x ``side`` px."""
+    import torch
+
+    from robustlens.models.layers import studied_layers
+    from robustlens.models.registry import Classifier
+
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # of factories, about their random weights
+        plain = _on_meta(model, spec).to("meta")
+        layers = studied_layers(plain, spec, spec["layers"], side)
+        network = Classifier(plain, [0.0] * 3, [1.0] * 3, layers, {"model": model}).to("meta").eval()
+        shapes = _shapes(network, torch.empty(1, 3, side, side, device="meta"))
+    return sum(prod(shapes[layer]) for layer in layers)
 
 
 def _on_meta(model: str, spec: dict):
@@ -95,14 +115,3 @@ def _shapes(network, image) -> dict[str, tuple[int, ...]]:
     with recorded(network, network.layers) as outputs:
         logits = network(image)
     return {name: tuple(found.shape[1:]) for name, found in {**outputs, "": logits}.items()}
-
-
-def _ablation(network, image, layer: str, n_units: int) -> float:
-    """GFLOP of zeroing each unit of a layer: what lies behind it is computed for several units at a time."""
-    from robustlens.neurons.ablation import COPIES
-
-    hook = network.layer(layer).register_forward_hook(lambda _, __, output: output.repeat(COPIES, *[1] * (output.dim() - 1)))
-    try:
-        return -(-n_units // COPIES) * _count(lambda: network(image))
-    finally:
-        hook.remove()

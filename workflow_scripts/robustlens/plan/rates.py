@@ -17,7 +17,11 @@ from robustlens.errors import InputError
 from robustlens.plan.costs import UNITS, Cost
 from robustlens.plan.jobs import Job
 
-SAME_WORK = {"train_part": "train_model", "verify_model": "predict"}  # rules whose rate is that of another one
+SAME_WORK = {  # rules whose rate is that of another one
+    "train_part": "train_model",
+    "verify_model": "predict",
+    **dict.fromkeys(("count_values", "tally_concepts", "compare_maps"), "dump_activations"),
+}  # rules whose rate is that of another one
 DONE = re.compile(r" done in ([0-9.]+) s$", re.M)
 DEVICE = re.compile(r"^[0-9:]+ device (cpu|cuda)[^,\n]*, ([^,\n]*)", re.M)
 PICTURE = "byte/pixel"  # the unit of the size of pictures

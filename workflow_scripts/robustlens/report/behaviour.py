@@ -9,12 +9,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from robustlens.errors import InputError
-from robustlens.report.statistics import wilson
+from robustlens.randomness import generator
+from robustlens.report.significance import holm, mcnemar_of_counts
+from robustlens.report.statistics import interval, wilson
 
 ACCURACY = ["model", "stimulus", "n_images", "top1", "low", "high"]
 TOP5 = ["model", "stimulus", "n_images", "top5", "low", "high"]
 BOTH_CORRECT = ["pair", *ACCURACY]
+PAIRED = ["pair", "stimulus", "n_images", "standard", "robust", "difference", "low", "high", "only_standard", "only_robust"]
+PAIRED += ["test", "p", "p_holm", "effect"]
+ROBUSTNESS = ["model", "eps", "n_images", "top1", "low", "high"]
 SHAPE_BIAS = ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"]
+BY_CLASS = ["model", "class", *SHAPE_BIAS[1:]]
 NAMES = ["model", "stimulus", "image_id"]
 NUMBERS = ["label", "shape", "texture"]
 READ = [*NAMES, *NUMBERS, "decision", "correct", "in_top5"]
@@ -104,6 +110,16 @@ def _shares(predictions: pd.DataFrame, hit: str, columns: list[str]) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
+def accuracy_by_radius(paths: list[str]) -> pd.DataFrame:
+    """The columns ``ROBUSTNESS`` from tables of decisions by radius (docs/data.md): top-1 accuracy, Wilson 95 %; radius 0: unchanged."""
+    if not paths:
+        return pd.DataFrame(columns=ROBUSTNESS)
+    decisions = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    hits = (decisions["decision"] == decisions["label"]).groupby([decisions["model"], decisions["eps"]], sort=False).agg(["size", "sum"])
+    rows = [(*key, n, right / n, *wilson(right, n)) for key, (n, right) in zip(hits.index, hits.to_numpy().tolist(), strict=True)]
+    return pd.DataFrame(rows, columns=ROBUSTNESS)
+
+
 def conflicting(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
     """The rows of the images of ``stimulus`` that carry two known cues of different classes."""
     rows = predictions[predictions["stimulus"] == stimulus]
@@ -131,10 +147,52 @@ def accuracy_both_correct(predictions: pd.DataFrame, pairs: dict[str, dict]) -> 
 
 def shape_bias(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
     """Shape and texture decisions on cue-conflict images (arXiv 2006.09373): shares of all images; bias = shape / (shape + texture)."""
+    groups = conflicting(predictions, stimulus).groupby("model", sort=False, observed=True)
+    return pd.DataFrame([(model, *_bias(group)) for model, group in groups], columns=SHAPE_BIAS)
+
+
+def shape_bias_by_class(predictions: pd.DataFrame, stimulus: str | None) -> pd.DataFrame:
+    """The same of the images of each class of the shape, by its number (Geirhos et al., arXiv 1811.12231)."""
+    groups = conflicting(predictions, stimulus).groupby(["model", "shape"], sort=True, observed=True)
+    return pd.DataFrame([(*key, *_bias(group)) for key, group in groups], columns=BY_CLASS)
+
+
+def _bias(group: pd.DataFrame) -> tuple:
+    """n_images, n_decided, shape, texture, shape_bias, low, high of the conflict images of one model."""
+    shape, texture = (int((group["decision"] == group[cue]).sum()) for cue in ("shape", "texture"))
+    n, decided = len(group), shape + texture
+    return n, decided, shape / n, texture / n, shape / decided if decided else np.nan, *wilson(shape, decided)
+
+
+def accuracy_paired(predictions: pd.DataFrame, pair: dict, count: int) -> pd.DataFrame:
+    """S and R of a pair on the same labelled images of each stimulus: the columns ``PAIRED`` without ``pair`` and ``p_holm``.
+
+    The interval is the paired bootstrap over images. Of a resample only the numbers of images that S alone, and that R alone, has right
+    matter, so that these are drawn (multinomial) and not the images: the same distribution at any number of images.
+    """
+    labelled = predictions[predictions["label"] >= 0]
     rows = []
-    for model, group in conflicting(predictions, stimulus).groupby("model", sort=False, observed=True):
-        shape, texture = (int((group["decision"] == group[cue]).sum()) for cue in ("shape", "texture"))
-        n, decided = len(group), shape + texture
-        bias = shape / decided if decided else np.nan
-        rows.append((model, n, decided, shape / n, texture / n, bias, *wilson(shape, decided)))
-    return pd.DataFrame(rows, columns=SHAPE_BIAS)
+    for stimulus, group in labelled.groupby("stimulus", sort=False, observed=True):
+        right = [group[group["model"] == pair[role]].set_index("image_id")["correct"].rename(index=str) for role in ("standard", "robust")]
+        common = right[0].index.intersection(right[1].index)
+        if not (n := len(common)):
+            continue
+        standard, robust = (of_model.reindex(common).to_numpy(bool) for of_model in right)
+        only_s, only_r = int((standard & ~robust).sum()), int((robust & ~standard).sum())
+        draws = generator(0, "paired bootstrap", pair["standard"], pair["robust"], stimulus).multinomial(
+            n, [only_s / n, only_r / n, 1 - (only_s + only_r) / n], count
+        )
+        test = mcnemar_of_counts(only_s, only_r)
+        span = interval((draws[:, 1] - draws[:, 0]) / n)
+        shares = (standard.mean(), robust.mean(), (only_r - only_s) / n)
+        rows.append((stimulus, n, *shares, *span, only_s, only_r, test.name, test.p, test.effect))
+    return pd.DataFrame(rows, columns=[name for name in PAIRED if name not in ("pair", "p_holm")])
+
+
+def accuracy_pairs(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The tables of :func:`accuracy_paired` of all pairs as one, corrected by Holm for the family of all its rows."""
+    frames = [table.assign(pair=pair) for pair, table in tables.items() if len(table)]
+    if not frames:
+        return pd.DataFrame(columns=PAIRED)
+    found = pd.concat(frames, ignore_index=True)
+    return found.assign(p_holm=holm(found["p"]))[PAIRED]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robustlens.report.figures_neurons import CHANGES
-from robustlens.report.figures_pictures import GAIN, UNIT_IMAGES, Pictures
-from robustlens.report.results import Results, stimulus_label
+from robustlens.report.figures_pictures import GAIN, MOST_MATCHES, UNIT_IMAGES, Pictures
+from robustlens.report.results import Results, display, stimulus_label
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,44 @@ def of_accuracy(inputs: Inputs) -> str:
     return f"Share of images named rightly, with 95 % Wilson intervals; n = {counts(rows['n_images'])} images a point.{guess}"
 
 
+def of_robustness(inputs: Inputs) -> str:
+    results = inputs.results
+    rows = results.table("robustness")
+    name = (results.study.get("robustness") or {}).get("attack")
+    steps = (results.study.get("attacks") or {}).get(name, {}).get("steps")
+    text = "Share of images named rightly when each is attacked through the network’s own gradients, over the largest change allowed"
+    text += f" (pixels on [0, 1]{f'; {steps} steps whose length grows with the radius' if steps else ''}); 0: unchanged images."
+    return f"{text} 95 % Wilson intervals; n = {counts(rows['n_images'])} images a point. A longer attack can find more: an upper bound."
+
+
+def of_corruptions(inputs: Inputs) -> str:
+    results = inputs.results
+    rows = results.table("corruption_errors")
+    text = "Share of images named wrongly by corruption and severity of ImageNet-C (5: strongest), with 95 % Wilson intervals;"
+    return f"{text} n = {counts(rows['n_images'])} images a point. {_summed_up(results)}".rstrip()
+
+
+def _summed_up(results: Results) -> str:
+    """mCE of every panel's networks, or, where not all of ImageNet-C is there, the mean error over the corruptions that are."""
+    table = results.table("mce")
+    for statistic, words in (
+        ("mce", "mCE, relative to AlexNet’s published errors"),
+        ("mean-error", "Mean error over {n} of the 15 corruptions"),
+    ):
+        found = table[(table["statistic"] == statistic) & table["value"].notna()].set_index("model")
+        parts = [
+            f"{display(panel.name)}{f' {role[0].upper()}' if role != 'single' else ''} {100 * row['value']:.1f} % "
+            f"({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+            for panel in results.panels()
+            for role, model in panel.members.items()
+            if model in found.index
+            for row in (found.loc[model],)
+        ]
+        if parts:
+            return f"{words.format(n=found['n_corruptions'].iloc[0])} (95 % bootstrap intervals over images): {', '.join(parts)}."
+    return ""
+
+
 def of_bias(inputs: Inputs) -> str:
     rows = inputs.results.table("shape_bias")
     return (
@@ -59,11 +97,27 @@ def of_bias(inputs: Inputs) -> str:
     )
 
 
+def of_class_bias(inputs: Inputs) -> str:
+    rows = of_models(inputs.results, "shape_bias_by_class")
+    return (
+        "Shape decisions among the decisions for either cue, by the class of the shape, with 95 % Wilson intervals; "
+        f"n = {counts(rows['n_decided'])} decided of {counts(rows['n_images'])} images a point. "
+        "The lines are the shape bias over all images, S solid and R dashed, the bands its intervals."
+    )
+
+
 def of_filters(inputs: Inputs) -> str:
     rows = of_models(inputs.results, "total_variation")
     first = rows[rows["statistic"] == "filter"].drop_duplicates("model")
     n = f" n = {counts(first['n_units'])} filters a network." if len(first) else ""
     return f"Every filter of the first convolution as a colour picture, scaled on its own: mid grey is zero.{n}"
+
+
+def of_matches(inputs: Inputs) -> str:
+    rows = inputs.results.table("filter_matches")
+    text = "First filters of S, each beside the filter of R of the largest rank correlation of the weights (the number below);"
+    text += f" the {MOST_MATCHES} best matches of a pair at most, best first. Each filter is scaled on its own: mid grey is zero."
+    return f"{text} n = {counts(rows.groupby('pair').size())} filters of S a pair, {counts(rows['n_weights'])} weights each."
 
 
 def of_variation(inputs: Inputs) -> str:
@@ -105,7 +159,8 @@ def of_shift(inputs: Inputs) -> str:
 def of_complexity(inputs: Inputs) -> str:
     n = counts(of_models(inputs.results, "complexity")["n_units"])
     text = f"Concepts that a unit overlaps with at least the given IoU, mean over units with 95 % intervals; n = {n} units a point."
-    return f"{text} Dashed: the threshold of the upper row."
+    middle = "Middle: share of the units of all layers that overlap with at least so many concepts, with Wilson's 95 % interval."
+    return f"{text} {middle} Dashed: the threshold of the rows above."
 
 
 def of_ablation(inputs: Inputs) -> str:
@@ -119,7 +174,10 @@ def of_ablation(inputs: Inputs) -> str:
 
 
 def of_training(inputs: Inputs) -> str:
-    return "On the images trained on, by epoch. For R these are attacked images, so that its curves lie lower without R being worse."
+    text = "On the images trained on, by epoch. For R these are attacked images, so that its curves lie lower without R being worse."
+    if inputs.results.table("training")["clean_accuracy"].notna().any():
+        text += " Thin lines: accuracy on images that were held out, as they are and under the attack of the training."
+    return text
 
 
 def of_top(inputs: Inputs) -> str:

@@ -5,29 +5,42 @@ the same resample; statistics of units or filters over the units of each network
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from robustlens.report import claims_units
 from robustlens.report.behaviour import both_correct, conflicting
-from robustlens.report.evidence import Evidence, compared, of_pair
+from robustlens.report.evidence import Evidence, Row, compared, of_pair
+from robustlens.report.significance import ALPHA, holm, mcnemar, paired_t
 from robustlens.report.statistics import interval, ratio, resampled, weighted_mean
 
 COLUMNS = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
+CLAIM_TESTS = ["claim", "architecture", "statistic", "n", "verdict", "test", "p", "p_holm", "effect", "survives"]
 NAMED = 5  # distortions that a statistic's name lists; of more it gives the number
 CLAIMS = tuple(f"C{number}" for number in range(1, 13))
 
 
 def judge(evidence: Evidence) -> pd.DataFrame:
-    """The table ``claims.csv``; a claim of which nothing was measured has one row that says so."""
-    rows = []
+    """The rows of ``claims.csv`` and ``claim_tests.csv`` in one: ``COLUMNS``, then what ``CLAIM_TESTS`` has besides.
+
+    A claim of which nothing was measured has one row that says so, and no test. ``p_holm``: corrected for all rows that have a test;
+    ``survives``: ``true`` or ``false`` where the verdict is supported or contradicted, else empty.
+    """
+    found = []
     for claim in CLAIMS:
-        found = []
-        for architecture, pair in evidence.study["pairs"].items():
-            found += [(claim, architecture, *row) for row in MEASURES[claim](evidence, architecture, pair)]
-        rows += found or [(claim, "", "", *[np.nan] * 5, "0", "not measured")]
-    return pd.DataFrame(rows, columns=COLUMNS)
+        of_claim = [(claim, name, row) for name, pair in evidence.study["pairs"].items() for row in MEASURES[claim](evidence, name, pair)]
+        found += of_claim or [(claim, "", None)]
+    corrected = holm([np.nan if row is None else row.test.p for *_, row in found])
+    rows = []
+    for (claim, architecture, row), p_holm in zip(found, corrected, strict=True):
+        if row is None:
+            rows.append((claim, "", "", *[np.nan] * 5, "0", "not measured", "", *[np.nan] * 3, ""))
+            continue
+        survives = {True: "true", False: "false", None: ""}[row.survives(p_holm, ALPHA)]
+        rows.append((claim, architecture, *row.values(), row.test.name, row.test.p, p_holm, row.test.effect, survives))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *(name for name in CLAIM_TESTS if name not in COLUMNS)])
 
 
 def paired_accuracy(evidence: Evidence, pair: dict, stimuli: list[str], subset: pd.Index | None = None) -> list[np.ndarray]:
@@ -48,20 +61,24 @@ def paired_accuracy(evidence: Evidence, pair: dict, stimuli: list[str], subset: 
     return [score.reindex(common).to_numpy() for score in scores]
 
 
-def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subset=None, margin=0.0) -> Iterator[tuple]:
+def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subset=None, margin=0.0) -> Iterator[Row]:
     """The row of an accuracy, or nothing where the study lacks one of the stimuli.
 
     Only images on which S and R differ speak of a difference: with fewer than ``statistics.fewest`` of them it stays undecided.
+    McNemar's test on one stimulus; on the mean over several, or with a margin, the t test of the images' differences.
     """
     standard, robust = paired_accuracy(evidence, pair, stimuli, subset)
     if not len(standard):
         return
-    row = compared(name, weighted_mean(standard), weighted_mean(robust), len(standard), expected, evidence, architecture, margin=margin)
+    single = len(stimuli) == 1 and not margin
+    test = mcnemar(standard > 0, robust > 0) if single else paired_t(robust - standard, -expected * margin)
+    values = weighted_mean(standard), weighted_mean(robust)
+    row = compared(name, *values, len(standard), expected, evidence, architecture, test=test, margin=margin)
     few = (standard != robust).sum() < evidence.study["statistics"]["fewest"]
-    yield (*row[:-1], "undecided") if few and not margin else row
+    yield replace(row, verdict="undecided") if few and not margin else row
 
 
-def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C1: R is far more accurate under attack and less accurate on clean images."""
     name = evidence.study["claims"]["adversarial"]
     if name:
@@ -69,26 +86,32 @@ def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tupl
     yield from accuracy_row(evidence, architecture, pair, "accuracy on clean", ["clean"], -1)
 
 
-def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
-    """C2: S decides by texture and R by shape. Supported only if the interval of S is below 1/2 and that of R above."""
+def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
+    """C2: S decides by texture and R by shape. Supported only if the interval of S is below 1/2 and that of R above.
+
+    McNemar's test on the images that both networks decide by one of the two cues: by shape or not.
+    """
     name = evidence.study["claims"]["cue_conflict"]
     tables = [conflicting(rows, name) for rows in of_pair(evidence, "predictions", pair)]
     tables = [table.set_index(table["image_id"].astype(str)) for table in tables]
     common = tables[0].index.intersection(tables[1].index).sort_values()
     if not len(common):
         return
-    biases = []
+    biases, marks = [], []
     for rows in (table.loc[common] for table in tables):
-        shape = (rows["decision"] == rows["shape"]).to_numpy(float)
-        biases.append(ratio(shape, shape + (rows["decision"] == rows["texture"]).to_numpy(float)))
-    row = compared("shape bias", *biases, len(common), 1, evidence, architecture)
+        shape, texture = ((rows["decision"] == rows[cue]).to_numpy() for cue in ("shape", "texture"))
+        biases.append(ratio(shape.astype(float), (shape | texture).astype(float)))
+        marks.append((shape, shape | texture))
+    decided = marks[0][1] & marks[1][1]
+    test = mcnemar(*(shape[decided] for shape, _ in marks))
+    row = compared("shape bias", *biases, len(common), 1, evidence, architecture, test=test)
     (low_s, high_s), (low_r, high_r) = (
         interval(resampled(bias, len(common), evidence.count, architecture, role)) for role, bias in zip("sr", biases, strict=True)
     )
-    answer = row[-1]
+    answer = row.verdict
     if answer == "supported" and not (high_s < 0.5 < low_r):
         answer = "contradicted" if low_s > 0.5 or high_r < 0.5 else "undecided"
-    yield (*row[:-1], answer)
+    yield replace(row, verdict=answer)
 
 
 def tested(evidence: Evidence, pair: dict, stimuli: list[str]) -> tuple[pd.Index | None, str]:
@@ -109,7 +132,7 @@ def tested(evidence: Evidence, pair: dict, stimuli: list[str]) -> tuple[pd.Index
 def modified(kind: str, expected: int):
     """C3, C4: accuracy on each stimulus that stands for ``kind``, on images of which both networks label the original correctly."""
 
-    def measure(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+    def measure(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
         for name in evidence.study["claims"][kind]:
             subset, words = tested(evidence, pair, [name])
             yield from accuracy_row(evidence, architecture, pair, f"accuracy on {name}{words}", [name], expected, subset=subset)
@@ -117,7 +140,7 @@ def modified(kind: str, expected: int):
     return measure
 
 
-def distorted(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def distorted(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C5: on texture-preserving distortions R is on par or worse on average; "on par" within ``statistics.margin``."""
     names = evidence.study["claims"]["distortions"]
     if names:

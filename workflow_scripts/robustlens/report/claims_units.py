@@ -1,23 +1,23 @@
 """The claims about hidden units, C6 to C12: each a function that gives the rows of one pair. Definitions: docs/methods.md."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from robustlens.report.evidence import Evidence, compared, of_pair
+from robustlens.report.evidence import Evidence, Row, compared, of_pair
+from robustlens.report.significance import Test, both, mann_whitney
 from robustlens.report.statistics import interval, ratio, resampled, weighted_mean
 from robustlens.report.units import named_category, with_category
 
 LOW_LEVEL, HIGH_LEVEL = ("color", "texture"), ("object", "part")
 
 
-def unit_row(
-    statistic: str, standard, robust, expected: int, evidence: Evidence, architecture: str, layers=(None, None)
-) -> Iterator[tuple]:
+def unit_row(statistic: str, standard, robust, expected: int, evidence: Evidence, architecture: str, layers=(None, None)) -> Iterator[Row]:
     """The row of a mean over units of S and of R (NaN values are left out), or nothing where one of them has none.
 
-    ``layers``: of the units of each, where they come from several: units are then resampled within their layer.
+    ``layers``: of the units of each, where they come from several: units are then resampled, and ranked by the test, within their layer.
     """
     values = [np.asarray(v, float) for v in (standard, robust)]
     known = [np.isfinite(v) for v in values]
@@ -25,14 +25,16 @@ def unit_row(
         strata = [None if layer is None else np.asarray(layer)[k] for layer, k in zip(layers, known, strict=True)]
         values = [v[k] for v, k in zip(values, known, strict=True)]
         sizes = (len(values[0]), len(values[1]))
-        yield compared(statistic, *(weighted_mean(v) for v in values), sizes, expected, evidence, architecture, strata=strata)
+        means = (weighted_mean(v) for v in values)
+        test = mann_whitney(*values, strata)
+        yield compared(statistic, *means, sizes, expected, evidence, architecture, test=test, strata=strata)
 
 
 def layers_of(tables: list[pd.DataFrame]) -> list[pd.Series]:
     return [rows["layer"] for rows in tables]
 
 
-def smooth_filters(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def smooth_filters(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C6: R's filters are smoother, first and over the network, and its first bank is less colourful."""
     tables = [rows[rows["weights"] == "trained"] for rows in of_pair(evidence, "filters", pair) if len(rows)]
     if len(tables) < 2:
@@ -50,7 +52,7 @@ def smooth_filters(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         yield from unit_row(f"network mean filter total variation, {title}", *values, -1, evidence, architecture, layers_of(tables))
 
 
-def blocked_noise(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def blocked_noise(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C7: R's first layer blocks pixel noise, and its maps behind the first layer vary less."""
     tables = of_pair(evidence, "smoothness", pair)
     if not all(len(rows) for rows in tables):
@@ -78,7 +80,7 @@ def _sets(evidence: Evidence, pair: dict) -> Iterator[tuple[str, list[pd.DataFra
             yield (f" ({name})" if number else ""), tables
 
 
-def low_level(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def low_level(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C8: R has more units for colours and textures and fewer for objects and parts."""
     cut = evidence.study["dissection"]["iou"]
     for suffix, tables in _sets(evidence, pair):
@@ -91,7 +93,7 @@ def low_level(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tup
             yield from unit_row(name, *shares, expected, evidence, architecture, layers_of(tables))
 
 
-def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C9: the objects that R's units detect are simpler; here: of lower perimetric complexity."""
     cut = evidence.study["dissection"]["iou"]
     for suffix, tables in _sets(evidence, pair):
@@ -103,16 +105,17 @@ def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         yield from unit_row(f"perimetric complexity of detected objects{suffix}", *values, -1, evidence, architecture)
 
 
-def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C10: another route to a shape bias (training where only shape predicts) shifts units as robustness does.
 
-    Expected is the sign of this run's own R - S; where that is undecided, so is the claim.
+    Expected is the sign of this run's own R - S; where that is undecided, so is the claim. Its test is the weaker of those of both
+    shifts.
     """
     cut = evidence.study["dissection"]["iou"]
     for control in evidence.study["controls"].values():
         if control["pair"] != architecture or control["truth"] != "shape":
             continue
-        shifts: dict[str, list[tuple]] = {}
+        shifts: dict[str, list[Row]] = {}
         for network in (pair["robust"], control["model"]):
             shifts[network] = []
             for suffix, tables in _sets(evidence, {"standard": pair["standard"], "robust": network}):
@@ -120,12 +123,18 @@ def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[t
                 title = f"share of low-level units, IoU >= {cut:g}, {network} in place of R{suffix}"
                 shifts[network] += unit_row(title, *shares, 1, evidence, architecture, layers_of(tables))
         for of_r, of_control in zip(shifts[pair["robust"]], shifts[control["model"]], strict=False):
-            answers = {of_r[-1], of_control[-1]}
+            answers = {of_r.verdict, of_control.verdict}
             answer = "undecided" if "undecided" in answers else "supported" if len(answers) == 1 else "contradicted"
-            yield (*of_control[:-1], answer)
+            yield replace(of_control, **_of_both_shifts(of_r, of_control), verdict=answer)
 
 
-def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def _of_both_shifts(of_r: Row, of_control: Row) -> dict:
+    """The weaker test, with the shift that it is of."""
+    test = both(of_r.test, of_control.test)
+    return {"test": test, "leaning": (of_control if test is of_control.test else of_r).leaning}
+
+
+def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C11: R's units respond to fewer distinct concepts; also among detecting units alone, since R may have fewer of those."""
     cut = evidence.study["complexity"]["iou"]
     for suffix, units in _sets(evidence, pair) if len(evidence.complexity) else ():
@@ -137,7 +146,7 @@ def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         yield from unit_row(f"concepts per unit that has any, IoU >= {cut:g}{suffix}", *detecting, -1, evidence, architecture, layers)
 
 
-def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple]:
+def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C12: texture-labelled units matter for shape decisions too, and R's are generalists.
 
     The texture share is texture score / (shape score + texture score), summed over texture-labelled units: larger in S than in R if R's
@@ -159,8 +168,16 @@ def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[tuple
         columns = [[_score(rows, cue, unit) for cue in ("shape", "texture")] for rows in texture]
         shares = [ratio(t, s + t) for s, t in columns]
         statistic = f"texture share of changed decisions, texture units, {unit}"
-        yield compared(statistic, *shares, sizes, -1, evidence, architecture, strata=layers_of(texture))
+        test = _own_shares(columns, layers_of(texture))
+        yield compared(statistic, *shares, sizes, -1, evidence, architecture, test=test, strata=layers_of(texture))
     yield from beyond_nothing(labelled, evidence, architecture)
+
+
+def _own_shares(columns: list[list[np.ndarray]], layers: list[pd.Series]) -> Test:
+    """Mann-Whitney's test of each unit's own texture share; units that change no decision, or have no rate, have none."""
+    known = [(s + t) > 0 for s, t in columns]
+    shares = [t[k] / (s + t)[k] for (s, t), k in zip(columns, known, strict=True)]
+    return mann_whitney(*shares, tuple(np.asarray(layer)[k] for layer, k in zip(layers, known, strict=True)))
 
 
 def _score(rows: pd.DataFrame, cue: str, unit: str) -> np.ndarray:
@@ -171,25 +188,29 @@ def _score(rows: pd.DataFrame, cue: str, unit: str) -> np.ndarray:
 
 def beyond_nothing(labelled: list[pd.DataFrame], evidence: Evidence, architecture: str) -> Iterator[tuple]:
     """The last row of C12 (see :func:`ablated`); nothing where a network has no layer with units of both kinds."""
-    contrasts, sizes, groups = [], [], []
+    contrasts, sizes, groups, tests = [], [], [], []
     for rows in labelled:
         rows = rows[rows["category"].isin(["texture", "none"])]
         rows = rows[rows.groupby("layer")["category"].transform("nunique") == 2]
         named = (rows["category"] == "texture").to_numpy()
-        contrasts.append(contrast_in_layers(_score(rows, "shape", "rates"), named, rows["layer"].to_numpy()))
+        values, layers = _score(rows, "shape", "rates"), rows["layer"].to_numpy()
+        contrasts.append(contrast_in_layers(values, named, layers))
+        known = np.isfinite(values)
+        sides = (~named & known, named & known)
+        tests.append(mann_whitney(*(values[side] for side in sides), tuple(layers[side] for side in sides)))
         sizes += [int(named.sum()), int((~named).sum())]
         groups.append((rows["layer"] + "/" + rows["category"]).to_numpy(str))
     if not all(sizes):
         return
     n = (len(groups[0]), len(groups[1]))
     title = "shape decisions changed by a texture unit beyond a unit of no concept in its layer (share)"
-    row = compared(title, *contrasts, n, 1, evidence, architecture, strata=groups)
+    row = compared(title, *contrasts, n, 1, evidence, architecture, test=both(*tests), strata=groups)
     spans = [interval(resampled(c, len(g), evidence.count, architecture, strata=g)) for c, g in zip(contrasts, groups, strict=True)]
     answer = "undecided" if np.isfinite(spans).all() else "not measured"
     if min(sizes) >= evidence.study["statistics"]["fewest"]:
         answer = "supported" if min(low for low, _ in spans) > 0 else answer
         answer = "contradicted" if min(high for _, high in spans) < 0 else answer
-    yield (*row[:-1], answer)
+    yield replace(row, verdict=answer, leaning=-1.0 if answer == "contradicted" else 1.0)
 
 
 def contrast_in_layers(values: np.ndarray, named: np.ndarray, layers: np.ndarray):

@@ -112,7 +112,8 @@ def role_legend(figure: Figure, roles: list[str], extra: tuple = ()) -> None:
     ]
     handles += extra
     if handles:
-        figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 8), borderaxespad=0.1)
+        most = 8 if figure.get_figwidth() > 0.8 * WIDTH else 4
+        figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), most), borderaxespad=0.1)
 
 
 def roles_of(panels: list[Panel]) -> list[str]:

@@ -29,6 +29,8 @@ from robustlens.report.figures import (
 )
 from robustlens.report.results import GROUPS, Results, stimulus_label
 
+HELD_OUT = {"clean_accuracy": ((0, (5, 2)), "images held out"), "robust_accuracy": ((0, (1, 1.5)), "the same, attacked")}
+MOST_CLASSES = 40  # rows that can be read
 STRETCH = (lambda share: np.sqrt(np.clip(share, 0, None)), np.square)  # an axis of shares of which most are small
 
 
@@ -123,6 +125,38 @@ def draw_shape_bias(results: Results) -> Figure:
 
 
 @styled
+def draw_class_bias(results: Results) -> Figure:
+    """Shape bias of S and R by class of the shape, one row a class, one panel a pair; the lines are the bias over all images."""
+    table, overall = results.table("shape_bias_by_class"), results.table("shape_bias").set_index("model")
+    panels = panels_with(results, table["model"], "the study has no cue-conflict images")
+    classes = sorted(table["class"].unique())
+    if len(classes) > MOST_CLASSES:
+        raise LeftOut(f"the shapes are of {len(classes):,} classes, too many for a row each ({MOST_CLASSES} at most)")
+    names = dict(enumerate(results.conflict_classes()))
+    places = {number: place for place, number in enumerate(classes)}
+    figure, axes = panel_grid(len(panels), 0.19 * len(classes) + 0.45, sharex=True, sharey=True)
+    for axis, panel in zip(axes, panels, strict=True):
+        axis.set_title(panel.label)
+        axis.grid(axis="y")
+        for number, (role, model) in enumerate(panel.members.items()):
+            if model in overall.index:
+                axis.axvline(
+                    overall.loc[model, "shape_bias"], color=COLOURS[role], linewidth=1.2, linestyle=("-", (0, (5, 2)))[number], zorder=2
+                )
+                axis.axvspan(*overall.loc[model, ["low", "high"]], color=COLOURS[role], alpha=0.15, linewidth=0, zorder=1)
+            rows = table[(table["model"] == model) & table["shape_bias"].notna()]
+            whiskers(axis, rows, "shape_bias", [places[number] for number in rows["class"]], role)
+        axis.set(xlim=(-0.03, 1.03), xlabel="shape bias, %")
+        axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0\ntexture", "25", "50", "75", "100\nshape"])
+        axis.tick_params(axis="y", length=0)
+        axis.spines["left"].set_visible(False)
+    axes[0].set_yticks(list(places.values()), [names.get(number, f"class {number}") for number in classes])
+    axes[0].set_ylim(len(classes) - 0.4, -0.6)
+    role_legend(figure, roles_of(panels))
+    return figure
+
+
+@styled
 def draw_ablation(results: Results) -> Figure:
     """What zeroing one unit changes: shape decisions against texture decisions, one point a layer and category of units."""
     table = results.table("ablation")
@@ -157,7 +191,7 @@ def draw_ablation(results: Results) -> Figure:
 
 @styled
 def draw_training(results: Results) -> Figure:
-    """Accuracy and loss on the images trained on, by epoch; for R these are adversarial images."""
+    """Accuracy and loss on the images trained on, by epoch; for R these are adversarial images. Accuracy on images held out, if any."""
     table = results.table("training")
     panels = [panel for panel in results.panels() if set(panel.members.values()) & set(table["model"])]
     controls = {name: control["model"] for name, control in results.controls().items() if control["model"] in set(table["model"])}
@@ -177,6 +211,8 @@ def draw_training(results: Results) -> Figure:
             line |= {"linestyle": ("-", "--", ":")[number % 3], "label": names[model]} if role == "control" else {}
             upper.plot(rows["epoch"], rows["accuracy"], **line)
             lower.plot(rows["epoch"], rows["loss"], **line)
+            for name, (style, _) in HELD_OUT.items():
+                upper.plot(rows["epoch"], rows[name], color=COLOURS[role], linestyle=style, linewidth=1.2)
         if column == len(panels):
             upper.legend(fontsize=7, loc="lower right", handlelength=2.6)
         upper.set_ylim(0, 1.03)
@@ -188,5 +224,6 @@ def draw_training(results: Results) -> Figure:
     axes[1, 0].set_ylim(bottom=0)
     axes[0, 0].set_ylabel("accuracy, %")
     axes[1, 0].set_ylabel("loss, nats")
-    role_legend(figure, roles_of(panels))
+    seen = [(style, label) for name, (style, label) in HELD_OUT.items() if table[name].notna().any()]
+    role_legend(figure, roles_of(panels), tuple(Line2D([], [], color=MUTED, linestyle=style, label=label) for style, label in seen))
     return figure

@@ -193,18 +193,22 @@ def draw_concept_shift(results: Results, concept_set: str | None) -> Figure:
 
 @styled
 def draw_complexity(results: Results) -> Figure:
-    """Concepts per unit. Above: by layer, at the threshold of the study. Below: in the last layer, over the threshold."""
+    """Concepts per unit: by layer, and how many units have so many, at the study's threshold; in the last layer, over the threshold."""
     complexity = results.table("complexity")
     panels = panels_with(results, complexity["model"], "the study has no concept-labelled images")[:6]
     threshold = results.complexity_threshold()
-    figure = Figure(figsize=(WIDTH if len(panels) > 1 else 0.55 * WIDTH, 4.5), layout="constrained")
-    axes = figure.subplots(2, len(panels), squeeze=False, sharey="row")
-    for (upper, lower), panel in zip(axes.T, panels, strict=True):
+    figure = Figure(figsize=(WIDTH if len(panels) > 1 else 0.55 * WIDTH, 6.4), layout="constrained")
+    axes = figure.subplots(3, len(panels), squeeze=False, sharey="row")
+    distribution = results.table("complexity_distribution")
+    for (upper, middle, lower), panel in zip(axes.T, panels, strict=True):
         layers = layers_of(complexity, panel)
         for role, model in panel.members.items():
             rows = complexity[complexity["model"] == model]
             level = rows[rows["threshold"] == threshold]
             whiskers(upper, level, "mean", places_of(level, layers), role, vertical=True, linestyle="-")
+            shares = distribution[(distribution["model"] == model) & (distribution["threshold"] == threshold)]
+            middle.plot(shares["at_least"], shares["share"], color=COLOURS[role], drawstyle="steps-mid", zorder=3)
+            middle.fill_between(shares["at_least"], shares["low"], shares["high"], step="mid", color=COLOURS[role], alpha=0.2, linewidth=0)
             curve = rows[rows["layer"] == layers[-1]].sort_values("threshold")
             whiskers(lower, curve, "mean", list(curve["threshold"]), role, vertical=True, linestyle="-")
         across(upper, layers)
@@ -214,12 +218,15 @@ def draw_complexity(results: Results) -> Figure:
         ticks = sorted(complexity["threshold"].unique())
         lower.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=45 if len(ticks) > 4 else 0)
         lower.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        for axis in (upper, lower):
+        middle.set(xlabel="concepts of a unit, at least", xlim=(0, None))
+        middle.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(nbins=6, integer=True))
+        for axis in (upper, middle, lower):
             axis.grid(axis="y")
     for axis in axes[:, 0]:
         axis.set_ylim(bottom=0)  # after all are drawn: the axes are shared
     axes[0, 0].set_ylabel(f"concepts per unit\n(IoU ≥ {threshold:g})")
-    axes[1, 0].set_ylabel("concepts per unit")
+    axes[1, 0].set_ylabel(f"share of units\n(IoU ≥ {threshold:g})")
+    axes[2, 0].set_ylabel("concepts per unit")
     role_legend(figure, roles_of(panels))
     return figure
 

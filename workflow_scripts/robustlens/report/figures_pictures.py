@@ -10,13 +10,14 @@ from PIL import Image
 
 from robustlens.images import Shard
 from robustlens.report.figures import COLOURS, INK, MUTED, WIDTH, LeftOut, styled
-from robustlens.report.results import GROUPS, Results, stimulus_label
+from robustlens.report.results import GROUPS, Results, display, stimulus_label
 
 TILE = 96  # px a side at most: larger photographs are scaled down for the sheet
 GAIN = 5  # of the adversarial difference
 SHEET_IMAGES = 4
 BAND_COLUMNS, FEWEST_COLUMNS = 9, 6  # of pictures side by side; fewer would be shown too large
 MOST_FILTERS = 64
+MATCHED, MOST_MATCHES, MATCHES_A_ROW = ("standard", "robust"), 24, 8  # filters of S beside those of R, of each pair
 UNITS, UNIT_IMAGES = 3, 7  # of each model of a pair, and images of each
 Tiles = list[list[np.ndarray | None]]
 
@@ -215,6 +216,33 @@ def draw_filters(results: Results, pictures: Pictures) -> Figure:
             )
         for axis in line[len(panel.members) :]:
             axis.set_axis_off()
+    return figure
+
+
+@styled
+def draw_matched_filters(results: Results, pictures: Pictures) -> Figure:
+    """Filters of the first convolution of S, each beside the one of R that resembles it most; the best matches of each pair first."""
+    matches = results.table("filter_matches")
+    found = []
+    for name, pair in results.pairs().items():
+        banks = [first_filters(pictures.weights.get(pair[role], {}), results.table("total_variation"), pair[role]) for role in MATCHED]
+        best = matches[(matches["pair"] == name) & (matches["unit_robust"] >= 0)].sort_values("rho", ascending=False).head(MOST_MATCHES)
+        if len(best) and all(bank is not None for bank in banks):
+            found.append((name, banks, best))
+    if not found:
+        raise LeftOut("no first convolution of S could be compared with one of R")
+    lines = [-(-len(best) // MATCHES_A_ROW) for *_, best in found]
+    figure = Figure(figsize=(WIDTH, sum(0.59 * n + 0.3 for n in lines)), layout="constrained")
+    axes = figure.subplots(len(found), 1, squeeze=False, height_ratios=lines)[:, 0]
+    for axis, (name, (standard, robust), best), n in zip(axes, found, lines, strict=True):
+        axis.set_title(f"{display(name)}: S left, R right")
+        for place, match in enumerate(best.itertuples(index=False)):
+            x, y = 2.3 * (place % MATCHES_A_ROW), 1.5 * (place // MATCHES_A_ROW)
+            for side, weights in enumerate((standard[int(match.unit_standard)], robust[int(match.unit_robust)])):
+                axis.imshow(filter_picture(weights), extent=(x + side, x + side + 0.95, y + 0.95, y), interpolation="none")
+            axis.text(x + 0.97, y + 1, f"{match.rho:.2f}", ha="center", va="top", fontsize=7)
+        axis.set(xlim=(0, 2.3 * MATCHES_A_ROW), ylim=(1.5 * n, 0), aspect="equal")
+        axis.set_axis_off()
     return figure
 
 

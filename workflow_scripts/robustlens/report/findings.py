@@ -152,11 +152,26 @@ def find_bias(results: Results) -> list[str]:
     return [sentence(text) for text in found if text]
 
 
+LAST_EPOCH = {  # of the learning curves: what is said of the last epoch, and of whom
+    "accuracy": (
+        "accuracy in the last epoch",
+        {
+            "standard": "S on unchanged training images",
+            "robust": "R on attacked training images",
+            "single": "the network on its training images",
+        },
+    ),
+    "clean_accuracy": ("on images that were held out", {"standard": "S", "robust": "R", "single": "the network"}),
+    "robust_accuracy": ("on the same images, attacked as in the training", {"robust": "R", "single": "the network"}),
+}
+
+
 def find_training(results: Results) -> list[str]:
-    table = results.table("training")
-    last = table.groupby("model", sort=False).tail(1).set_index("model")["accuracy"]
+    last = results.table("training").groupby("model", sort=False).tail(1).set_index("model")
     found = []
-    for role, words in (("standard", "S on unchanged"), ("robust", "R on attacked"), ("single", "the network on its")):
-        values = [last[panel.members[role]] for panel in results.panels() if panel.members.get(role) in last.index]
-        found += [f"{words} training images {span(values)}"] if values else []
-    return [sentence(f"accuracy in the last epoch: {joined(found)}")] if found else []
+    for column, (what, roles) in LAST_EPOCH.items():
+        known = last[column].dropna()
+        values = {role: [known[p.members[role]] for p in results.panels() if p.members.get(role) in known.index] for role in roles}
+        if said := [f"{words} {span(values[role])}" for role, words in roles.items() if values[role]]:
+            found.append(sentence(f"{what}: {joined(said)}"))
+    return found

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from robustlens.errors import InputError
 from robustlens.images import Shard, read_shard
-from robustlens.report import captions, figures, figures_behaviour, figures_neurons, figures_pictures
+from robustlens.report import captions, figures, figures_behaviour, figures_curves, figures_neurons, figures_pictures
 from robustlens.report.captions import Inputs
 from robustlens.report.figures import LeftOut
 from robustlens.report.figures_pictures import Pictures
@@ -98,6 +98,7 @@ def entries(results: Results) -> list[Entry]:
             captions.of_accuracy,
             "Dot plot, one panel a network pair, one row a condition: the share of images that S and R recognise, with intervals.",
         ),
+        *curve_entries(),
         Entry(
             "shape-bias",
             "Shape or texture, where they disagree",
@@ -106,11 +107,25 @@ def entries(results: Results) -> list[Entry]:
             "Left, a dot plot of the shape bias of every network and control; right, bars of the shares decided as shape or texture.",
         ),
         Entry(
+            "shape-bias-by-class",
+            "Shape or texture, class by class",
+            lambda i: figures_behaviour.draw_class_bias(i.results),
+            captions.of_class_bias,
+            "Dot plot, one panel a pair, one row a class: the shape bias of S and R from texture on the left to shape on the right.",
+        ),
+        Entry(
             "filters",
             "Filters of the first layer",
             lambda i: figures_pictures.draw_filters(i.results, i.pictures),
             captions.of_filters,
             "Picture sheet: the filters of the first convolution as small colour pictures, S on the left and R on the right.",
+        ),
+        Entry(
+            "matched-filters",
+            "Filters of S and those of R that resemble them",
+            lambda i: figures_pictures.draw_matched_filters(i.results, i.pictures),
+            captions.of_matches,
+            "Picture pairs: filters of the first convolution of S, each beside the filter of R that resembles it most.",
         ),
         Entry(
             "filter-variation",
@@ -151,6 +166,26 @@ def entries(results: Results) -> list[Entry]:
         ),
     ]
     return [*fixed, *dissection_entries(results), *last]
+
+
+def curve_entries() -> list[Entry]:
+    """Accuracy over the strength of a change."""
+    return [
+        Entry(
+            "robustness-curve",
+            "Images recognised under ever stronger attacks",
+            lambda i: figures_curves.draw_robustness(i.results),
+            captions.of_robustness,
+            "Lines, one panel a pair: the share of images that S and R recognise over the radius of the attack, with intervals.",
+        ),
+        Entry(
+            "corruptions",
+            "Errors on ImageNet-C, corruption by corruption",
+            lambda i: figures_curves.draw_corruptions(i.results),
+            captions.of_corruptions,
+            "Small panels, one a corruption: the share of images that S and R name wrongly over the severity, with intervals.",
+        ),
+    ]
 
 
 def dissection_entries(results: Results) -> list[Entry]:

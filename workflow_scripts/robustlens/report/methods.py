@@ -35,7 +35,12 @@ def statistics(study: dict) -> list[Definition]:
         "Supported where the whole interval of R − S lies on the side that the claim says, contradicted where it lies wholly on the other, "
         f"undecided where it holds zero; an “on par” claim (C5) allows a margin of {settings.get('margin', 0):g} in accuracy, and C2 asks "
         f"further that the interval of S lies below one half and that of R above. Fewer than {settings.get('fewest', 1)} items leave a "
-        "question undecided. Many questions are asked at 5 % each, uncorrected: a few verdicts are chance."
+        "question undecided. Many questions are asked at 5 % each: a few verdicts are chance. The next line corrects for that."
+    )
+    tests = (
+        "McNemar's exact test on the same images, Mann-Whitney's within each layer on units and filters, a t test against the margin for "
+        "an “on par” claim; the p values corrected by Holm over all of them (claim_tests.csv). A verdict that does not hold with the "
+        "corrected p below 0.05 is marked, and stays: its interval is as it is."
     )
     subset = "C3, C4 and C5 count the images of which both networks of the pair name the unchanged original rightly."
     return [
@@ -43,6 +48,7 @@ def statistics(study: dict) -> list[Definition]:
         Definition("95 % interval of a share", "Wilson's score interval.", "(p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96"),
         Definition("95 % interval of a difference or mean", bootstrap),
         Definition("verdict", verdict),
+        Definition("verdict after Holm's correction", tests),
         *([Definition("images behind a claim", subset)] if study.get("pairs") else []),
     ]
 

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from robustlens.errors import InputError
@@ -13,25 +12,34 @@ from robustlens.report import figures, findings, methods
 from robustlens.report.headline import headline
 from robustlens.report.results import VERDICTS, Results, display, stimulus_label
 from robustlens.report.sections import SECTIONS, Section
+from robustlens.report.style import number, render
 
 TEMPLATE = Path(__file__).with_suffix(".html.j2")
 MOST_ROWS = 300  # of a table on the page; the CSV has all
-MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not measured": "–"}
 INKS = {figures.INK: "ink", figures.MUTED: "muted", figures.GRID: "line", figures.FAINT: "faint"}
 INKS |= {figures.COLOURS["standard"]: "standard", figures.COLOURS["robust"]: "robust", figures.COLOURS["single"]: "single"}
 
 
-def write_page(page: Path, results: Results, claims: pd.DataFrame, wording: pd.DataFrame, folder: Path, cards: list[dict]) -> None:
+def write_page(
+    page: Path,
+    results: Results,
+    claims: pd.DataFrame,
+    wording: pd.DataFrame,
+    published: pd.DataFrame,
+    folder: Path,
+    cards: list[dict],
+    command: str = "",
+) -> None:
     """Write the report of a finished run to ``page``.
 
-    ``claims``: claims.csv; ``wording``: resources/claims.csv; ``folder``: figures and their index.json; ``cards``: card.json of the models.
+    ``claims``: claims.csv; ``wording``, ``published``: resources/claims.csv and published.csv; ``folder``: figures and their
+    index.json; ``cards``: card.json of the models; ``command``: what made the run.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     gallery = read_gallery(folder)
-    shown = claim_groups(claims, wording.fillna(""), results)
-    text = environment.get_template(TEMPLATE.name).render(
+    facts = published.astype(object).fillna("").to_dict("records")
+    shown = claim_groups(claims, wording.fillna(""), facts, results)
+    text = render(
+        TEMPLATE,
         study=results.study,
         results=results,
         embedded=results.is_embedded(),
@@ -39,16 +47,15 @@ def write_page(page: Path, results: Results, claims: pd.DataFrame, wording: pd.D
         answer=findings.answer(results, claims),
         claims=shown,
         counts={verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
-        marks=MARKS,
         controls=control_rows(results),
         control_stimuli=[stimulus_label(results.study, name) for name in control_stimuli(results)],
         sections=[section_context(section, results, gallery, shown) for section in SECTIONS],
         failing=[claim for claim in shown if claim["failing"]],
+        published=facts,
         definitions=methods.definitions(results),
         versions=methods.versions(),
+        command=command,
         models=[{**card, "how": methods.describe_training(results.study, card["model"])} for card in in_order(cards, results)],
-        number=number,
-        share=share,
     )
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text, encoding="utf-8")
@@ -60,29 +67,19 @@ def in_order(cards: list[dict], results: Results) -> list[dict]:
     return sorted(cards, key=lambda card: names.index(card["model"]) if card["model"] in names else len(names))
 
 
-# ------------------------------------------------------------------------------------------------------------------- numbers
-def number(value: object) -> str:
-    """Three significant digits, a true minus sign, a dash for nothing."""
-    if value is None or pd.isna(value):
-        return "–"
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return text.replace("-", "−")
-
-
-def share(value: object) -> str:
-    """A share as per cent with one decimal."""
-    return "–" if value is None or pd.isna(value) else f"{100 * value:.1f}\u00a0%"
-
-
 # -------------------------------------------------------------------------------------------------------------------- claims
-def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, results: Results) -> list[dict]:
+def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, published: list[dict], results: Results) -> list[dict]:
     """Every claim of the resource table with its rows of this run, its verdicts, and what failed."""
     unknown = sorted(set(claims["verdict"]) - set(VERDICTS))
     if unknown:
         raise InputError("claims.csv", f"a verdict of {', '.join(VERDICTS)}", unknown[0])
+    keys, tests = ["claim", "architecture", "statistic"], results.table("claim_tests")
+    fallen = set(tests.loc[tests["survives"].eq(False), keys].itertuples(index=False, name=None))
     groups = []
     for claim in wording.itertuples(index=False):
         rows = claims[(claims["claim"] == claim.claim) & (claims["verdict"] != "not measured")]
+        found = list(rows[keys].itertuples(index=False, name=None))
+        rows = rows.assign(falls=[key in fallen for key in found], published=[publication(published, *key) for key in found])
         counts = {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS if (rows["verdict"] == verdict).any()}
         groups.append(
             {
@@ -105,6 +102,15 @@ def statistics(rows: pd.DataFrame) -> list[dict]:
         {"name": name.replace(">=", "≥"), "rows": [printed(row) for row in group.to_dict("records")]}
         for name, group in rows.groupby("statistic", sort=False)
     ]
+
+
+def publication(published: list[dict], claim: str, architecture: str, statistic: str) -> str:
+    """What is published of a comparison, for the ImageNet networks of that name: ``S 0.565, R 0.398``, a direction, or empty."""
+    for row in published:
+        if row["claim"] == claim and architecture.startswith(row["architecture"]) and statistic.startswith(row["statistic"]):
+            values = {"S": row["standard"], "R": row["robust"]}
+            return row["direction"] or ", ".join(f"{role} {float(value):.3f}" for role, value in values.items() if value != "")
+    return ""
 
 
 def printed(row: dict) -> dict:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from robustlens.errors import InputError
+from robustlens.imagenet import SIXTEEN
 from robustlens.shorthand import corruption_of
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
@@ -14,15 +15,23 @@ VERDICTS = ("supported", "contradicted", "undecided", "not measured")
 COLUMNS = {
     "accuracy": ["model", "stimulus", "n_images", "top1", "low", "high"],
     "shape_bias": ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"],
+    "shape_bias_by_class": ["model", "class", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"],
     "total_variation": ["model", "layer", "statistic", "n_units", "mean", "low", "high"],
+    "filter_matches": ["pair", "layer", "unit_standard", "unit_robust", "rho", "n_weights"],
     "dissection": ["model", "layer", "category", "n_units", "share"],
     "dissection_units": ["concept_set", "model", "layer", "unit", "name", "category", "iou"],
     "concept_shift": ["concept_set", "pair", "name", "category", "standard", "robust", "difference"],
+    "complexity_distribution": ["model", "threshold", "at_least", "n_units", "share", "low", "high"],
     "complexity": ["model", "layer", "threshold", "n_units", "mean", "low", "high"],
     "ablation": ["model", "layer", "category", "n_units", "shape_score", "texture_score", "shape_rate", "texture_rate"],
-    "training": ["model", "epoch", "loss", "accuracy"],
+    "training": ["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"],
     "concepts": ["name", "category", "n_images", "area"],
     "claims": ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"],
+    "robustness": ["model", "eps", "n_images", "top1", "low", "high"],
+    "corruption_errors": ["model", "corruption", "severity", "n_images", "error", "low", "high"],
+    "mce": ["model", "statistic", "n_images", "n_corruptions", "value", "low", "high"],
+    "published": ["claim", "architecture", "statistic", "standard", "robust", "direction", "source"],
+    "claim_tests": ["claim", "architecture", "statistic", "test", "p", "p_holm", "effect", "survives"],
     "wording": ["claim", "title", "sentence", "expected", "needs", "embedded_note"],
     "expected": ["study", "model", "statistic", "low", "high", "source"],
 }
@@ -113,6 +122,13 @@ class Results:
         """Accuracy of guessing; None where the config does not list the classes."""
         classes = self.study.get("classes")
         return 1 / len(classes) if isinstance(classes, list) and classes else None
+
+    def conflict_classes(self) -> list[str]:
+        """Names of the classes of the cue-conflict images, in order of their numbers; empty where the study does not know them."""
+        if (self.study.get("sources") or {}).get(self.conflict(), {}).get("kind") == "cue-conflict":
+            return list(SIXTEEN)
+        classes = self.study.get("classes")
+        return classes if isinstance(classes, list) else []
 
     def complexity_threshold(self) -> float:
         """The IoU threshold of the study, or the nearest to it that was measured."""

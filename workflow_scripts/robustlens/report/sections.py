@@ -41,7 +41,7 @@ SECTIONS = (
         "Which images do S and R still recognise?",
         "Accuracy is the share of images that a network names rightly. If a network needs texture, it fails where only the shape "
         "is left; if it needs shape, it fails where the image is cut up and shuffled.",
-        ("accuracy",),
+        ("accuracy", "robustness-curve", "corruptions"),
         ("accuracy", "accuracy_both_correct"),
         ("C1", "C3", "C4", "C5"),
         findings.find_accuracy,
@@ -52,7 +52,7 @@ SECTIONS = (
         "In a cue-conflict image the outline belongs to one class and the surface to another. The shape bias is the share of "
         "decisions for the outline among the decisions for either. Networks that could only learn one of the two, the controls, "
         "show whether the measurement reads what is true.",
-        ("shape-bias",),
+        ("shape-bias", "shape-bias-by-class"),
         ("shape_bias",),
         ("C2",),
         findings.find_bias,
@@ -62,7 +62,7 @@ SECTIONS = (
         "What do their first filters look for?",
         "The first layer looks at the image through small filters. Total variation adds up how much a filter changes from each "
         "pixel to the next: a smooth filter has little of it, a fine-grained one much.",
-        ("filters", "filter-variation"),
+        ("filters", "matched-filters", "filter-variation"),
         ("total_variation",),
         ("C6",),
         findings_units.find_filters,

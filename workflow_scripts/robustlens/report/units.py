@@ -5,14 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robustlens.report.statistics import mean_interval
+from robustlens.report.statistics import interval, mean_interval, resampled, resamples, weighted_mean, wilson
 
 TOTAL_VARIATION = ["model", "layer", "statistic", "n_units", "mean", "low", "high"]
 DISSECTION = ["model", "layer", "category", "n_units", "share"]
 COMPLEXITY = ["model", "layer", "threshold", "n_units", "mean", "low", "high"]
 ABLATION = ["model", "layer", "category", "n_units", "shape_score", "texture_score", "shape_rate", "texture_rate"]
 UNITS = ["concept_set", "model", "layer", "unit", "threshold", "n_above", "n_cells", "concept", "name", "category", "iou"]
-SHIFT = ["concept_set", "pair", "name", "category", "standard", "robust", "difference"]
+SHIFT = ["concept_set", "pair", "name", "category", "standard", "robust", "difference", "n_units", "low", "high"]
+DISTRIBUTION = ["model", "threshold", "at_least", "n_units", "share", "low", "high"]
+CATEGORY_SHARES = ["concept_set", "model", "layer", "cut", "category", "n_units", "n_named", "share", "low", "high"]
+ABLATION_RATES = ["model", "layer", "category", "statistic", "n_units", "n_decisions", "mean", "low", "high"]
+DETECTORS = ["concept_set", "model", "layer", "n_units", "n_detectors", "share", "low", "high", "n_unique"]
+LAYERS_TOGETHER = "all"
 
 
 def read_tables(paths: list[str], columns: list[str] | None = None) -> pd.DataFrame:
@@ -20,10 +25,20 @@ def read_tables(paths: list[str], columns: list[str] | None = None) -> pd.DataFr
     return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True) if paths else pd.DataFrame(columns=columns or [])
 
 
-def read_sets(paths: list[str]) -> pd.DataFrame:
-    """The tables of all concept sets as one, with the name of each file's folder as ``concept_set``; empty without paths."""
+def read_sets(paths: list[str], columns: list[str] | None = None) -> pd.DataFrame:
+    """The tables of all concept sets as one, with the name of each file's folder as ``concept_set``.
+
+    In the order of ``columns``, those that are not named after them; without paths an empty table with ``columns``.
+    """
     frames = [pd.read_parquet(path).assign(concept_set=Path(path).parent.name) for path in paths]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns or [])
+    first = columns or []
+    return table[[*first, *(name for name in table if name not in first)]]
+
+
+def first_set(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first concept set, which labels the units of the layers' tables."""
+    return table[table["concept_set"] == table["concept_set"].iloc[0]] if len(table) else table
 
 
 def total_variation(filters: pd.DataFrame, smoothness: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -40,7 +55,21 @@ def total_variation(filters: pd.DataFrame, smoothness: pd.DataFrame, count: int)
     if len(smoothness):
         for (model, layer), group in smoothness.groupby(["model", "layer"], sort=False):
             rows += [_row(model, layer, statistic, group[column].dropna(), count) for statistic, column in names.items()]
-    return pd.DataFrame(rows, columns=TOTAL_VARIATION)
+    return pd.DataFrame([*rows, *_of_networks(filters, count)], columns=TOTAL_VARIATION)
+
+
+def _of_networks(filters: pd.DataFrame, count: int) -> list[tuple]:
+    """The same over all filters of a network, 1x1 kernels included: the layers' means weighted by channels, as in the study's code."""
+    rows = []
+    trained = filters[filters["weights"] == "trained"] if len(filters) else filters
+    for model, group in trained.groupby("model", sort=False) if len(trained) else ():
+        names = {"network-filter": "total_variation", "network-filter-unit-norm": "total_variation_unit_norm"}
+        for statistic, column in names.items():
+            known = group.dropna(subset=[column])
+            mean, strata = weighted_mean(known[column].to_numpy(float)), known["layer"].to_numpy()
+            spread = interval(resampled(mean, len(known), count, model, statistic, strata=strata)) if len(known) else (np.nan, np.nan)
+            rows.append((model, LAYERS_TOGETHER, statistic, len(known), known[column].mean(), *spread))
+    return rows
 
 
 def _row(model: str, layer: str, statistic: str, values: pd.Series, count: int) -> tuple:
@@ -61,20 +90,59 @@ def dissection(units: pd.DataFrame, categories: list[str], iou: float) -> pd.Dat
     return pd.DataFrame(rows, columns=DISSECTION)
 
 
-def concept_shift(units: pd.DataFrame, pairs: dict[str, dict], iou: float) -> pd.DataFrame:
-    """For each pair and concept: how many units (all layers, best IoU >= ``iou``) of S and of R it names, and R - S."""
+def category_shares(units: pd.DataFrame, categories: list[str], iou: float) -> pd.DataFrame:
+    """The same with Wilson's interval, for every concept set, also over all layers, and of all units whatever their IoU (``cut`` 0)."""
     rows = []
-    named = units[units["iou"] >= iou]
-    for concept_set, in_set in named.groupby("concept_set", sort=False):
+    for (concept_set, model), of_model in units.groupby(["concept_set", "model"], sort=False):
+        for layer, group in [*of_model.groupby("layer", sort=False), (LAYERS_TOGETHER, of_model)]:
+            for cut in (0.0, iou):
+                counts, n = named_category(group, cut).value_counts(), len(group)
+                for category in [*categories, "none"]:
+                    found = int(counts.get(category, 0))
+                    rows.append((concept_set, model, layer, cut, category, n, found, found / n, *wilson(found, n)))
+    return pd.DataFrame(rows, columns=CATEGORY_SHARES)
+
+
+def detectors(units: pd.DataFrame, iou: float) -> pd.DataFrame:
+    """By concept set, network and layer, and over all layers: units that detect a concept, and how many distinct concepts they detect."""
+    rows = []
+    for (concept_set, model), of_model in units.groupby(["concept_set", "model"], sort=False):
+        for layer, group in [*of_model.groupby("layer", sort=False), (LAYERS_TOGETHER, of_model)]:
+            named = group[group["iou"] >= iou]
+            n, found = len(group), len(named)
+            rows.append((concept_set, model, layer, n, found, found / n, *wilson(found, n), named["concept"].nunique()))
+    return pd.DataFrame(rows, columns=DETECTORS)
+
+
+def concept_shift(units: pd.DataFrame, pairs: dict[str, dict], iou: float, count: int) -> pd.DataFrame:
+    """For each pair and concept: how many units (all layers, best IoU >= ``iou``) of S and of R it names, and R - S.
+
+    With a bootstrap interval over units, resampled within their layer.
+    """
+    frames = []
+    for concept_set, in_set in units.groupby("concept_set", sort=False):
         for pair, members in pairs.items():
-            counts = {
-                role: in_set[in_set["model"] == members[role]].groupby(["name", "category"]).size() for role in ("standard", "robust")
-            }
-            both = pd.DataFrame(counts).fillna(0).astype(int)
-            both["difference"] = both["robust"] - both["standard"]
-            both = both.reset_index().sort_values(["difference", "name"])
-            rows += [(concept_set, pair, *row) for row in both.itertuples(index=False)]
-    return pd.DataFrame(rows, columns=SHIFT)
+            frames.append(
+                _shift_of_pair(concept_set, pair, [in_set[in_set["model"] == members[r]] for r in ("standard", "robust")], iou, count)
+            )
+    frames = [frame for frame in frames if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=SHIFT)
+
+
+def _shift_of_pair(concept_set: str, pair: str, tables: list[pd.DataFrame], iou: float, count: int) -> pd.DataFrame:
+    keys = [pd.MultiIndex.from_frame(rows[["name", "category"]]) for rows in tables]
+    named = [(rows["iou"] >= iou).to_numpy() for rows in tables]
+    concepts = keys[0][named[0]].append(keys[1][named[1]]).unique().sort_values()
+    counts, drawn = [], []
+    for rows, key, known, role in zip(tables, keys, named, ("standard", "robust"), strict=True):
+        marks = (concepts.get_indexer(key)[:, None] == np.arange(len(concepts))) & known[:, None]
+        counts.append(marks.sum(0))
+        blocks = resamples(len(rows), count, concept_set, pair, role, strata=rows["layer"].to_numpy()) if len(rows) else ()
+        drawn.append(np.concatenate([weights @ marks for weights in blocks] or [np.zeros((count, len(concepts)))]))
+    low, high = np.array([interval(of_concept) for of_concept in (drawn[1] - drawn[0]).T]).reshape(-1, 2).T
+    table = concepts.to_frame(index=False, name=["name", "category"]).assign(standard=counts[0], robust=counts[1])
+    table = table.assign(concept_set=concept_set, pair=pair, difference=counts[1] - counts[0], low=low, high=high)
+    return table.assign(n_units=f"{len(tables[0])}+{len(tables[1])}").sort_values(["difference", "name"])[SHIFT]
 
 
 def complexity(counts: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -85,6 +153,17 @@ def complexity(counts: pd.DataFrame, count: int) -> pd.DataFrame:
             values = group["n_concepts"].to_numpy(float)
             rows.append((model, layer, threshold, len(values), *mean_interval(values, count, model, layer, threshold)))
     return pd.DataFrame(rows, columns=COMPLEXITY)
+
+
+def complexity_distribution(counts: pd.DataFrame) -> pd.DataFrame:
+    """By network and IoU threshold the share of units, of all layers together, with ``at_least`` so many concepts; Wilson 95 %."""
+    rows = []
+    for (model, threshold), group in counts.groupby(["model", "threshold"], sort=False) if len(counts) else ():
+        values = group["n_concepts"].to_numpy()
+        for least in range(int(values.max()) + 1):
+            found = int((values >= least).sum())
+            rows.append((model, threshold, least, len(values), found / len(values), *wilson(found, len(values))))
+    return pd.DataFrame(rows, columns=DISTRIBUTION)
 
 
 def ablation(scores: pd.DataFrame, units: pd.DataFrame, iou: float) -> pd.DataFrame:
@@ -104,6 +183,19 @@ def ablation(scores: pd.DataFrame, units: pd.DataFrame, iou: float) -> pd.DataFr
         ]
         rows.append((model, layer, category, len(group), *means, *rates))
     return pd.DataFrame(rows, columns=ABLATION)
+
+
+def ablation_rates(scores: pd.DataFrame, units: pd.DataFrame, iou: float, count: int) -> pd.DataFrame:
+    """The rates of :func:`ablation` with a bootstrap interval over units: ``mean, low, high`` of a unit's score / ``n_decisions``."""
+    rows = []
+    if len(scores):
+        for (model, layer, category), group in with_category(scores, units, iou).groupby(["model", "layer", "category"], sort=False):
+            for cue in ("shape", "texture"):
+                n = int(group[f"n_{cue}"].iloc[0])
+                values = group[f"{cue}_score"].to_numpy(float) / n if n else np.empty(0)
+                mean = mean_interval(values, count, model, layer, category, cue, "ablation")
+                rows.append((model, layer, category, f"{cue}_rate", len(group), n, *mean))
+    return pd.DataFrame(rows, columns=ABLATION_RATES)
 
 
 def with_category(scores: pd.DataFrame, units: pd.DataFrame, iou: float) -> pd.DataFrame:

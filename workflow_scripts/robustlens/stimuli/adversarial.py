@@ -9,6 +9,7 @@ from robustlens.images import Shard
 from robustlens.inference import Blocks
 from robustlens.models.attacks import pgd, random_start
 from robustlens.models.registry import Classifier, check_labels
+from robustlens.predictions import check_finite
 from robustlens.randomness import generator
 
 
@@ -20,25 +21,65 @@ def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size
     use_best`` and maybe ``store``. Raises InputError for an image without a label to lead away from.
     """
     exact = spec.get("store") == "float"
-    settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
 
     def move(images: Tensor, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         n = rows.stop - rows.start
         if rows.start == 0:
-            with torch.inference_mode():
-                check_labels(shard, model(images).shape[1], model.card["model"])
-        labels = torch.zeros(len(images), dtype=torch.int64)
-        labels[:n] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
-        start = _random_starts(shard.rows["image_id"].iloc[rows], images, spec, seed) if spec["random_start"] else None
-        moved = pgd(model, images, labels.to(images.device), start=start, **settings)
-        rounded = (moved * 255).round()
-        change = ((moved if exact else rounded / 255) - images)[:n].flatten(1).cpu().double()
-        pixels = (moved if exact else rounded.to(torch.uint8))[:n].permute(0, 2, 3, 1).cpu().numpy()
+            _check_labels(model, shard, images)
+        moved = moved_images(model, shard, images, rows, spec, seed)
+        change = (moved - images)[:n].flatten(1).cpu().double()
+        pixels = (moved if exact else (moved * 255).round().to(torch.uint8))[:n].permute(0, 2, 3, 1).cpu().numpy()
         return pixels, torch.stack([change.norm(dim=1), change.abs().amax(1)], 1).numpy()
 
     moved = [found for _, found in Blocks(model.device, batch_size, len(shard)).run(shard, move)]
     norms = pd.DataFrame(np.concatenate([sizes for _, sizes in moved]), columns=["l2", "linf"])
     return np.concatenate([pixels for pixels, _ in moved]), pd.concat([shard.rows.drop(columns="sha256"), norms], axis=1)
+
+
+def decide_by_radius(
+    model: Classifier, shard: Shard, spec: dict, radii: list[float], *, seed: int, batch_size: int, n_images: int
+) -> pd.DataFrame:
+    """What a network decides under the attack ``spec`` of each of ``radii``, and without it (radius 0): no image is kept.
+
+    One row an image and radius: ``model, eps`` (radius, pixels on [0, 1]), ``image_id, label, decision``, of the first ``n_images`` of the
+    shard. Steps grow with the radius: step = ``spec``'s step x eps / ``spec``'s eps. Raises InputError as ``attack`` does, and for logits
+    that are not finite.
+    """
+
+    def decide(images: Tensor, rows: slice) -> np.ndarray:
+        if rows.start == 0:
+            _check_labels(model, shard, images)
+        decisions = []
+        for eps in (0.0, *radii):
+            scaled = {**spec, "eps": eps, "step": spec["step"] * eps / spec["eps"]}
+            moved = moved_images(model, shard, images, rows, scaled, seed) if eps else images
+            with torch.inference_mode():
+                logits = model(moved)[: rows.stop - rows.start]
+            check_finite(model, shard, rows, logits)
+            decisions.append(logits.argmax(1).cpu().numpy())
+        return np.stack(decisions)
+
+    blocks = Blocks(model.device, batch_size, n_images)
+    decisions = np.concatenate([found for _, found in blocks.run(shard, decide, n_images)], axis=1)
+    images = shard.rows[["image_id", "label"]].iloc[:n_images]
+    frames = [images.assign(eps=eps, decision=found) for eps, found in zip((0.0, *radii), decisions, strict=True)]
+    table = pd.concat(frames, ignore_index=True).assign(model=model.card["model"])
+    return table[["model", "eps", "image_id", "label", "decision"]].astype({"label": np.int32, "decision": np.int32})
+
+
+def moved_images(model: Classifier, shard: Shard, images: Tensor, rows: slice, spec: dict, seed: int) -> Tensor:
+    """The attack on a block of ``images``, of which the first are ``rows`` of the shard; rounded to 8 bits unless ``store: float``."""
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    labels[: rows.stop - rows.start] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
+    start = _random_starts(shard.rows["image_id"].iloc[rows], images, spec, seed) if spec["random_start"] else None
+    settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
+    moved = pgd(model, images, labels.to(images.device), start=start, **settings)
+    return moved if spec.get("store") == "float" else (moved * 255).round() / 255
+
+
+def _check_labels(model: Classifier, shard: Shard, images: Tensor) -> None:
+    with torch.inference_mode():
+        check_labels(shard, model(images).shape[1], model.card["model"])
 
 
 def _random_starts(image_ids: pd.Series, images: Tensor, spec: dict, seed: int) -> Tensor:

@@ -10,7 +10,7 @@ config as keyword-only arguments.
 :class:`robustlens.stimuli.made.Made` a row of the shard, in order.
 
 The module is imported only when the kind is made, so that an edit to one kind does not make the others again (see ``stimulus_code`` in
-rules/common.smk).
+rules/stimuli.smk).
 """
 
 import inspect

@@ -1,0 +1,87 @@
+# What the rules of models need, as functions of their wildcards.
+
+
+def network_spec(wildcards):
+    """What a model's weights depend on; which layers are studied and how the report calls it is not its affair."""
+    return {key: value for key, value in model_spec(wildcards).items() if key not in ("layers", "label", "train", "top1")}
+
+
+def training_source(wildcards):
+    return model_spec(wildcards)["train"]["source"]
+
+
+def training_recipe(wildcards):
+    """What the weights depend on; how the training is cut into jobs changes none."""
+    recipe = config["training"][model_spec(wildcards)["train"]["recipe"]]
+    return {key: value for key, value in recipe.items() if key != "epochs_per_job"}
+
+
+def training_shards(wildcards):
+    return stimulus_shards(training_source(wildcards))
+
+
+def held_out_shards(wildcards):
+    """The shards of the images on which the recipe looks after each epoch, if it does."""
+    wanted = training_recipe(wildcards).get("validate")
+    return stimulus_shards(wanted["source"], wanted["n_images"]) if wanted else []
+
+
+def training_images(wildcards):
+    """Images that a training job sees, each epoch anew."""
+    first, last = training_epochs(wildcards)
+    return (last - first) * source_spec(training_source(wildcards))["n_images"]
+
+
+def training_epochs(wildcards):
+    """The epochs that a training job runs: first, and the one at which it stops."""
+    recipe = config["training"][model_spec(wildcards)["train"]["recipe"]]
+    length = recipe["epochs_per_job"] or recipe["epochs"]
+    last = int(wildcards.get("epoch", recipe["epochs"]))
+    return [(last - 1) // length * length, last]
+
+
+def training_state(wildcards):
+    """What the job before left, where a training is cut into several."""
+    first, _ = training_epochs(wildcards)
+    return f"results/models/{wildcards.model}/epoch-{first:04d}.safetensors" if first else []
+
+
+def training_code(wildcards):
+    return code("train_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+
+
+def training_part_code(wildcards):
+    return code("train_part.py", model_spec(wildcards)["architecture"].partition(":")[0])
+
+
+def checkpoint_file(wildcards):
+    return fetched(model_spec(wildcards)["weights"])
+
+
+def side_of_clean():
+    """Side in px of the images that a network will see; None where the study has no clean ones."""
+    clean = config["sources"].get("clean", {})
+    if clean.get("kind") == "embedded":
+        from robustlens.stimuli.embedded import SIDE
+
+        return SIDE
+    return clean.get("geometry", {}).get("crop")
+
+
+def n_classes():
+    """How many classes the labels of the study name; None where it does not say."""
+    return len(config["classes"]) or (1000 if config["sources"].get("clean", {}).get("kind") == "imagenet" else None)
+
+
+def verified_images():
+    """Resource: how many images of clean a network that is brought is tried on."""
+    n_images = source_spec("clean")["n_images"] if VERIFIED else 0
+    return min(n_images, config["verification"]["n_images"] or n_images)
+
+
+def import_code(wildcards):
+    return code("import_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+
+
+def initial_weights(wildcards):
+    return f"results/models/{wildcards.model}/initial.safetensors" if wildcards.model in TRAINED else []

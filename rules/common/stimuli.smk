@@ -1,0 +1,63 @@
+# What the rules of stimuli and concept sets need, as functions of their wildcards.
+
+
+def source_shard(wildcards):
+    return f"results/stimuli/{source_of(wildcards.stimulus)}/shard-{wildcards.shard}.parquet"
+
+
+def texture_shards(wildcards):
+    """All shards of the source, where each image is given the texture of another one."""
+    return stimulus_shards(source_of(wildcards.stimulus)) if wildcards.stimulus in PARTNERED else []
+
+
+def stimulus_files(wildcards):
+    """The weights and folders that the manipulation reads; of a folder of the user's the time means nothing."""
+    paths = [path for key, path in config["stimuli"][wildcards.stimulus].items() if key in FILES]
+    return [fetched(path) for path in paths if is_fetched(path) or Path(path).is_file()]
+
+
+def needs_a_device(spec):
+    """Whether a stimulus is computed in batches, which a GPU does faster."""
+    return spec["kind"] in ("corruption", "adain") or spec.get("engine") == "adain" or spec.get("masks") == "segmenter"
+
+
+ON_DEVICE = [name for name, spec in config["stimuli"].items() if needs_a_device(spec)]
+
+
+def stimulus_spec(wildcards):
+    """What the manipulation depends on; where it comes from and how the report groups it is not its affair."""
+    spec = config["stimuli"][wildcards.stimulus]
+    return {key: value for key, value in spec.items() if key not in ("source", "preserves")}
+
+
+def stimulus_code(wildcards):
+    return code("make_stimulus.py", f"robustlens.stimuli.{stimulus_spec(wildcards)['kind'].replace('-', '_')}")
+
+
+def concept_spec(wildcards):
+    return config["concepts"][wildcards.concept_set]
+
+
+def concept_images(wildcards):
+    return concept_spec(wildcards)["n_images"]
+
+
+def broden_folder(wildcards):
+    if wildcards.concept_set in RENDERED_CONCEPTS:
+        return f"results/concepts/{wildcards.concept_set}/broden"
+    return concept_spec(wildcards)["root"]
+
+
+def broden_files(wildcards):
+    """The same, or the download that it is part of."""
+    return fetched(broden_folder(wildcards))
+
+
+def source_folder(wildcards):
+    """What is fetched of a source; a folder of the user's is read in place, its time means nothing."""
+    spec = of_source(wildcards)
+    return [fetched(spec[key]) for key in ("root", "devkit") if is_fetched(spec.get(key, ""))]
+
+
+def package_folder(wildcards):
+    return fetched(model_spec(wildcards).get("python_path", "")) or []

@@ -1,0 +1,44 @@
+"""Smoothness and strongest images of every unit, from stored activations (rule measure_maps)."""
+
+import pandas as pd
+
+from robustlens.errors import InputError
+from robustlens.images import write_parquet
+from robustlens.neurons.top_images import TopImages
+from robustlens.neurons.total_variation import SmoothnessAccumulator
+from robustlens.store import ActivationStore, open_store
+
+N_BYTES = 8_000_000  # of a block; it becomes several float64 arrays of four times the size
+
+
+def main(clean: str, noisy: str, smoothness: str, top_images: str, *, model: str, k: int) -> None:
+    """Write ``smoothness`` and ``top_images`` (of the clean images) from two activation views of one network, matched by image_id."""
+    tables: dict[str, list[pd.DataFrame]] = {smoothness: [], top_images: []}
+    with open_store(clean) as first, open_store(noisy) as second:
+        _check_same(first, second, clean, noisy)
+        for layer in first.layers:
+            n_units = first.shape(layer)[1]
+            accumulators = {smoothness: SmoothnessAccumulator(n_units), top_images: TopImages(n_units, k)}
+            for rows, maps in first.blocks(layer, N_BYTES):
+                image_ids = first.image_ids[rows]
+                accumulators[smoothness].add(maps, second.images(layer, image_ids))
+                accumulators[top_images].add(image_ids, maps)
+            for path, accumulator in accumulators.items():
+                tables[path].append(accumulator.result().assign(model=model, layer=layer))
+    for path, frames in tables.items():
+        table = pd.concat(frames, ignore_index=True)
+        write_parquet(path, table[["model", "layer", *table.columns.drop(["model", "layer"])]])
+
+
+def _check_same(first: ActivationStore, second: ActivationStore, clean: str, noisy: str) -> None:
+    for key in ("model", "layers", "weights_sha256", "preprocessing"):
+        if first.attributes[key] != second.attributes[key]:
+            raise InputError(noisy, f"{key} {first.attributes[key]!r} as in {clean}", repr(second.attributes[key]))
+    if set(first.image_ids) != set(second.image_ids):
+        raise InputError(noisy, f"the images of {clean}", "others")
+
+
+if __name__ == "__main__":
+    from robustlens.job import run_job
+
+    run_job(main, snakemake)  # noqa: F821

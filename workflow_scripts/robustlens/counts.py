@@ -1,0 +1,95 @@
+"""What accumulators have counted on one shard of images, in a file each, and the sum of all shards. Contract: docs/data.md.
+
+HDF5: a group a layer, in it a group an accumulator with its arrays; attributes are JSON text, as in activation files.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from robustlens.errors import InputError
+from robustlens.manifest import ImageCount
+from robustlens.store import IDENTITY, REMAKE, image_list_sha256, read_attributes, write_head
+
+FORMAT = "robustlens-counts-1"
+Accumulators = dict[str, object]  # name -> accumulator with `arrays` and `restore`
+
+
+def write_counts(path: str | Path, layers: dict[str, Accumulators], image_ids: list[str], attributes: dict) -> None:
+    """Write what the accumulators of each layer have counted on the images named; the file appears when it is complete.
+
+    ``attributes``: what JSON can hold, the keys of :data:`robustlens.store.IDENTITY` among them.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    head = {**attributes, "format": FORMAT, "layers": list(layers), "image_list_sha256": image_list_sha256(image_ids)}
+    try:
+        with h5py.File(temporary, "w", locking="best-effort") as file:
+            write_head(file, head, image_ids)
+            for number, accumulators in enumerate(layers.values()):  # a layer's name may hold a slash
+                for name, accumulator in accumulators.items():
+                    for key, values in accumulator.arrays().items():
+                        _write(file, f"{number}/{name}/{key}", values)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(file: h5py.File, place: str, values: np.ndarray) -> None:
+    if values.dtype.kind == "U":
+        file.create_dataset(place, data=values.astype(object), dtype=h5py.string_dtype())
+    else:
+        packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.size > 1000 else {}
+        file.create_dataset(place, data=values, **packing)
+
+
+def add_counts(
+    paths: list[str],
+    image_ids: list[str],
+    statistics: set[str],
+    start: Callable[[str, dict[str, dict[str, np.ndarray]]], Accumulators],
+) -> dict[str, Accumulators]:
+    """The accumulators of each layer, in order, with the counts of all files, which hold each of ``image_ids`` once.
+
+    ``statistics``: names of the accumulators that the files hold. ``start(layer, arrays)``: fresh ones, where ``arrays`` are those of the
+    first file. Raises InputError for a file that is cut off, of another kind or of other statistics, for parts of different networks,
+    inputs or layers, and for an image that is missing or there twice.
+    """
+    found, count, first = {}, ImageCount(image_ids), {}
+    for path in paths:
+        with _opened(path) as (file, attributes):
+            first = first or attributes
+            for key in (*IDENTITY, "layers"):
+                if attributes[key] != first[key]:
+                    raise InputError(path, f"{key} {first[key]!r} as in {paths[0]}", repr(attributes[key]), REMAKE)
+            count.add(file["image_id"].asstr()[:])
+            for number, layer in enumerate(attributes["layers"]):
+                arrays = {name: {key: _read(values) for key, values in group.items()} for name, group in file[str(number)].items()}
+                if set(arrays) != statistics:
+                    raise InputError(path, f"counts of {', '.join(sorted(statistics))}", ", ".join(sorted(arrays)), REMAKE)
+                for name, accumulator in found.setdefault(layer, start(layer, arrays)).items():
+                    accumulator.restore(arrays[name])
+    count.check(Path(paths[0]).parent.as_posix())
+    return found
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[tuple[h5py.File, dict]]:
+    try:
+        file = h5py.File(path, "r", locking="best-effort")
+    except OSError as error:
+        raise InputError(path, "a complete file of counts", str(error).splitlines()[0], REMAKE) from error
+    with file:
+        yield file, read_attributes(path, file, FORMAT)
+
+
+def _read(values: h5py.Dataset) -> np.ndarray:
+    """As it was written; text as numpy's own."""
+    if h5py.check_string_dtype(values.dtype):
+        return np.array(values.asstr()[()], dtype=np.str_)
+    return values[()]

@@ -1,0 +1,23 @@
+"""The filters of a network's convolutions, read from its weights without torch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from robustlens.errors import InputError
+
+
+def read_filters(weights: str, card: str, first: bool = False) -> dict[str, np.ndarray]:
+    """Layer -> [n_units, n_inputs, kernel_height, kernel_width] of a safetensors file, in forward order; the ``first`` alone if asked.
+
+    The order of the convolutions comes from the key ``convolutions`` of ``card``: a safetensors file keeps none. Empty for a network
+    without convolutions. Raises InputError for a file that does not fit the card.
+    """
+    names = json.loads(Path(card).read_text())["convolutions"][: 1 if first else None]
+    try:
+        with safe_open(weights, framework="numpy") as state:
+            return {name: state.get_tensor(f"{name}.weight") for name in names}
+    except (SafetensorError, OSError) as error:
+        raise InputError(weights, "a safetensors file with the weights of the card's convolutions", str(error).splitlines()[0]) from error
