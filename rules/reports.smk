@@ -228,9 +228,10 @@ rule write_page:
     localrule: True
     conda:
         "../envs/robustlens.yaml"
+    resources:
+        command=COMMAND,  # no parameter: a study whose file has another name is the same study
     params:
         study=STUDY,
-        command=COMMAND,
         code=code("write_page.py") + code_of_table("claims.csv") + code_of_table("published.csv"),
     script:
         "../workflow_scripts/write_page.py"

@@ -14,7 +14,7 @@ from pathlib import Path
 from robustlens.errors import InputError
 
 log = logging.getLogger("robustlens")
-MACHINE = {"device": "cpu", "batch_size": 200, "gpu": 1}  # resources that main may take, and what they are where a rule has none
+MACHINE = {"device": "cpu", "batch_size": 200, "gpu": 1, "command": ""}  # resources that main may take, unless the rule gives others
 
 
 def run_job(main: Callable, snakemake) -> None:
@@ -22,8 +22,8 @@ def run_job(main: Callable, snakemake) -> None:
 
     Named inputs and outputs become strings (lists of strings where a rule gives several), those without a name are only waited
     for; no name may stand twice. The parameter ``code`` only tells Snakemake when to run again and is dropped. Resources
-    ``device``, ``batch_size`` and ``gpu`` are passed on where ``main`` takes them; the resource ``cpus_per_task``, or else the rule's
-    threads, is how many threads decode pictures.
+    ``device``, ``batch_size``, ``gpu`` and ``command`` are passed on where ``main`` takes them; the resource ``cpus_per_task``,
+    or else the rule's threads, is how many threads decode pictures.
     """
     path = Path(snakemake.log[0]) if snakemake.log else None
     start_log(path, f"{snakemake.rule} {dict(snakemake.wildcards.items())}")
