@@ -76,7 +76,14 @@ def measure(name: str, folder: Path) -> dict[str, object]:
             store(folder / f"{image_set}.h5", name, {layer: maps.numpy() for layer, maps in outputs.items()})
     n_units = sum(maps.shape[1] for maps in outputs.values())
     paths = {key: str(folder / f"{key}.h5") for key in ("clean", "noisy")}
-    measure_maps.main(**paths, smoothness=str(folder / "smoothness.parquet"), top_images=str(folder / "top.parquet"), model=name, k=9)
+    measure_maps.main(
+        **paths,
+        smoothness=str(folder / "smoothness.parquet"),
+        top_images=str(folder / "top.parquet"),
+        top_maps=str(folder / "top.h5"),
+        model=name,
+        k=9,
+    )
     labels, concepts, units = str(folder / "labels.h5"), str(folder / "concepts.parquet"), str(folder / "units.parquet")
     tables = [str(folder / f"{table}.parquet") for table in ("iou", "categories")]
     dissect.main(paths["clean"], labels, concepts, *tables, units, model=name, quantile=0.005)

@@ -10,7 +10,6 @@ import argparse
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ sys.path += [str(Path(__file__).resolve().parents[1] / name) for name in ("workf
 
 from browser import Browser  # noqa: E402 (after the path)
 from robustlens.images import write_parquet, write_shard  # noqa: E402
+from robustlens.neurons.top_maps import write_top_maps  # noqa: E402
 from robustlens.report import explorer  # noqa: E402
 from robustlens.report.explorer_data import Files  # noqa: E402
 from robustlens.report.results import Results  # noqa: E402
@@ -30,40 +30,18 @@ SHARD, SIDE, N_TOP = 1000, 96, 10
 CATEGORIES = ("object", "part", "scene", "texture", "color", "material")
 
 
-class MadeUpMaps:
-    """Stands for a store of maps: uniform noise, another one each time."""
-
-    def __init__(self, layers: dict[str, tuple[int, int]]):
-        self.layers, self._random = layers, np.random.default_rng(0)
-
-    def shape(self, layer: str) -> tuple[int, int, int, int]:
-        n_units, side = self.layers[layer]
-        return 0, n_units, side, side
-
-    def images(self, layer: str, image_ids: list[str]) -> np.ndarray:
-        return self._random.random((len(image_ids), *self.shape(layer)[1:]), np.float32)
-
-
 def make_site(folder: Path, layers: dict[str, tuple[int, int]], n_images: int, n_concepts: int) -> Path:
     """Write made-up results and their explorer below ``folder``; returns the explorer's folder."""
     random = np.random.default_rng(0)
     files = Files(*([] for _ in Files.__dataclass_fields__))
     for model in PAIR.values():
         make_model(folder / "neurons" / model, files, layers, n_images, n_concepts, random)
-        files.maps.append(str(folder / "activations" / model / "clean" / "view.h5"))
     shards = [make_shard(folder / f"shard-{n:04d}.parquet", n, n_images, random) for n in range(-(-n_images // SHARD))]
     concepts = {"broden": {"n_images": n_images}}
     study = {"study": "made up", "models": dict.fromkeys(PAIR.values(), {}), "pairs": {"resnet50": PAIR}, "concepts": concepts}
 
-    @contextmanager
-    def made_up(_):
-        yield MadeUpMaps(layers)
-
-    real, explorer.open_store = explorer.open_store, made_up
-    try:
-        explorer.write_explorer(folder / "explorer", Results({**study, "dissection": {"quantile": 0.005}}), files, shards)
-    finally:
-        explorer.open_store = real
+    results = Results({**study, "dissection": {"quantile": 0.005}})
+    explorer.write_explorer(folder / "explorer", results, files, shards)
     return folder / "explorer"
 
 
@@ -88,6 +66,9 @@ def make_model(folder: Path, files: Files, layers: dict, n_images: int, n_concep
     top = units.loc[units.index.repeat(N_TOP)].assign(rank=np.tile(np.arange(N_TOP), len(units)), row=0, column=0)
     top["image_id"] = [f"clean-{number:06d}" for number in random.integers(0, n_images, len(top))]
     write_to(folder / "top_images.parquet", top.assign(activation=random.gamma(2, 3, len(top))), files.top_images)
+    maps = {layer: random.random((n, N_TOP, side, side), np.float32).astype(np.float16) for layer, (n, side) in layers.items()}
+    write_top_maps(folder / "top_maps.h5", maps)
+    files.top_maps.append(str(folder / "top_maps.h5"))
     numbers = np.arange(1, n_concepts + 1)
     names = pd.Categorical.from_codes(numbers - 1, [f"concept {number}" for number in numbers])
     categories = pd.Categorical.from_codes(numbers % len(CATEGORIES), CATEGORIES)

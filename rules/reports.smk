@@ -11,6 +11,7 @@ NEURONS = {
     ),
     "ablation": expand("results/ablation/{model}/units.parquet", model=ABLATED if CONFLICT else []),
     "top_images": expand("results/neurons/{model}/top_images.parquet", model=STUDIED if NOISE else []),
+    "top_maps": expand("results/neurons/{model}/top_maps.h5", model=STUDIED if NOISE else []),
     "iou": expand("results/neurons/{model}/{concept_set}/iou.parquet", concept_set=config["concepts"], model=config["models"]),
 }
 PREDICTIONS = expand("results/predictions/{model}/predictions.parquet", model=config["models"])
@@ -50,7 +51,6 @@ SHOWN_MODELS = next(([pair["standard"], pair["robust"]] for pair in config["pair
 SHOWN = [name for name in PREDICTED if name not in CORRUPTIONS]
 PICTURES = [stimulus_shards(name, 1, model)[0] for name in SHOWN for model in (SHOWN_MODELS if name in config["attacks"] else [None])]
 DUMPED = stimulus_shards("clean", config["activations"]["n_images"]) if NOISE else []
-STORED_MAPS = expand("results/activations/{model}/clean/view.h5", model=STUDIED if NOISE and not STREAMED else [])
 
 
 rule tabulate_behaviour:
@@ -193,7 +193,7 @@ rule draw_figures:
         complexity=NEURONS["complexity"],
         iou=NEURONS["iou"],
         ablation=NEURONS["ablation"],
-        maps=STORED_MAPS,
+        top_maps=NEURONS["top_maps"],
     output:
         figures=report(directory("results/reports/figures"), patterns=["{name}.svg"], category="Figures", labels={"figure": "{name}"}),
         explorer=directory("results/reports/explorer"),

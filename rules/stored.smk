@@ -1,5 +1,5 @@
 # NEEDS  results/activations/{model}/{image_set}/view.h5, results/concepts/{concept_set}/labels.h5
-# MAKES  results/neurons/{model}/smoothness.parquet, top_images.parquet
+# MAKES  results/neurons/{model}/smoothness.parquet, top_images.parquet, top_maps.h5
 #        results/neurons/{model}/{concept_set}/iou.parquet, categories.parquet, units.parquet
 # From stored activations; in their place rules/streamed.smk where they are not stored.
 
@@ -12,6 +12,7 @@ rule measure_maps:
     output:
         smoothness="results/neurons/{model}/smoothness.parquet",
         top_images="results/neurons/{model}/top_images.parquet",
+        top_maps="results/neurons/{model}/top_maps.h5",
     log:
         "logs/measure_maps/{model}.log",
     benchmark:

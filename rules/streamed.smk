@@ -1,6 +1,6 @@
 # NEEDS  results/stimuli/{image_set}/shard-{shard}.parquet, results/concepts/{concept_set}/, results/models/{model}/
 # MAKES  results/counts/{model}/{image_set}/values-{shard}.h5, tallies-{shard}.h5, maps-{shard}.h5     what a shard adds to a statistic
-#        results/neurons/{model}/smoothness.parquet, top_images.parquet
+#        results/neurons/{model}/smoothness.parquet, top_images.parquet, top_maps.h5
 #        results/neurons/{model}/{concept_set}/thresholds.parquet, iou.parquet, categories.parquet, units.parquet
 # In place of rules/stored.smk where the activations are not stored: two forward passes over a concept set, one over clean and noisy images.
 
@@ -147,6 +147,7 @@ rule add_maps:
     output:
         smoothness="results/neurons/{model}/smoothness.parquet",
         top_images="results/neurons/{model}/top_images.parquet",
+        top_maps="results/neurons/{model}/top_maps.h5",
     log:
         "logs/add_maps/{model}.log",
     benchmark:

@@ -14,7 +14,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from robustlens.images import write_parquet, write_shard
-from robustlens.store import ActivationWriter
+from robustlens.neurons.top_maps import write_top_maps
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE, N_IMAGES, N_UNITS, N_TOP = 16, 8, 6, 10
@@ -40,7 +40,7 @@ class Run:
     complexity: list[str] = field(default_factory=list)
     iou: list[str] = field(default_factory=list)
     ablation: list[str] = field(default_factory=list)
-    maps: list[str] = field(default_factory=list)
+    top_maps: list[str] = field(default_factory=list)
     cards: list[str] = field(default_factory=list)
 
     @property
@@ -380,7 +380,7 @@ def make_model(run: Run, model: str, role: str, random: np.random.Generator) -> 
 
 
 def make_units(run: Run, model: str, role: str, random: np.random.Generator) -> None:
-    """What dissection, complexity, ablation and the store of maps say of single units of one model; maps are of 4 x 4 cells."""
+    """What dissection, complexity, ablation and the maps on the strongest images say of units of one model; maps are of 4 x 4 cells."""
     layers, keys = run.study["models"][model]["layers"], ["model", "layer", "unit"]
     units = pd.DataFrame([(model, layer, unit) for layer in layers for unit in range(N_UNITS)], columns=keys)
     for name in run.study["concepts"]:
@@ -400,13 +400,9 @@ def make_units(run: Run, model: str, role: str, random: np.random.Generator) -> 
         table = units.assign(n_images=400, n_shape=250, n_texture=90, **scores)
         run.ablation.append(_parquet(run.folder / "ablation" / model / "units.parquet", table))
     if run.study["activations"]["noise"]:
-        path = run.folder / "activations" / model / "clean" / "view.h5"
-        names = {"model": model, "image_set": "clean", "weights_sha256": "0", "preprocessing": {}}
-        ids, shapes = [f"clean-{i:06d}" for i in range(N_IMAGES)], dict.fromkeys(layers, (N_UNITS, 4, 4))
-        with ActivationWriter(path, ids, shapes, names, "none") as store:
-            for layer in layers:
-                store.write(layer, 0, random.uniform(0, 1, (N_IMAGES, N_UNITS, 4, 4)).astype(np.float16))
-        run.maps.append(str(path))
+        path = run.folder / "neurons" / model / "top_maps.h5"
+        write_top_maps(path, {layer: random.uniform(0, 1, (N_UNITS, N_TOP, 4, 4)).astype(np.float16) for layer in layers})
+        run.top_maps.append(str(path))
 
 
 def _parquet(path: Path, table: pd.DataFrame) -> str:

@@ -23,7 +23,7 @@ def main(
     complexity: list[str],
     iou: list[str],
     ablation: list[str],
-    maps: list[str],
+    top_maps: list[str],
     figures: str,
     explorer: str,
     *,
@@ -33,7 +33,7 @@ def main(
 
     ``tables``: CSV files of results/reports/tables; ``smoothness``, ``weights``, ``top_images``: one a model; ``shards``: the first
     shard of each stimulus and attack; ``concept_shards``: of the concept-labelled images. For the folder ``explorer``: ``dumped``, the
-    shards of the images of ``top_images``; ``maps``, views of their activations; the other tables on units. Lists may be empty.
+    shards of the images of ``top_images``; ``top_maps``, the maps on them; the other tables on units. Lists may be empty.
     """
     results = Results(study, read_tables(tables))
     inputs = Inputs(
@@ -47,7 +47,7 @@ def main(
         log.info("drew %s", figure["name"])
     for figure in index["left_out"]:
         log.info("left out %s: %s", figure["name"], figure["why"])
-    write_explorer(Path(explorer), results, Files(smoothness, top_images, units, complexity, iou, ablation, maps), dumped)
+    write_explorer(Path(explorer), results, Files(smoothness, top_images, units, complexity, iou, ablation, top_maps), dumped)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,20 @@ import pandas as pd
 from robustlens.errors import InputError
 from robustlens.images import write_parquet
 from robustlens.neurons.top_images import TopImages
+from robustlens.neurons.top_maps import write_top_maps
 from robustlens.neurons.total_variation import SmoothnessAccumulator
 from robustlens.store import ActivationStore, open_store
 
 N_BYTES = 8_000_000  # of a block; it becomes several float64 arrays of four times the size
 
 
-def main(clean: str, noisy: str, smoothness: str, top_images: str, *, model: str, k: int) -> None:
-    """Write ``smoothness`` and ``top_images`` (of the clean images) from two activation views of one network, matched by image_id."""
+def main(clean: str, noisy: str, smoothness: str, top_images: str, top_maps: str, *, model: str, k: int) -> None:
+    """Write ``smoothness``, ``top_images`` and ``top_maps`` (of the clean images) from two activation views of one network.
+
+    Images are matched by image_id.
+    """
     tables: dict[str, list[pd.DataFrame]] = {smoothness: [], top_images: []}
+    strongest = {}
     with open_store(clean) as first, open_store(noisy) as second:
         _check_same(first, second, clean, noisy)
         for layer in first.layers:
@@ -25,6 +30,8 @@ def main(clean: str, noisy: str, smoothness: str, top_images: str, *, model: str
                 accumulators[top_images].add(image_ids, maps)
             for path, accumulator in accumulators.items():
                 tables[path].append(accumulator.result().assign(model=model, layer=layer))
+            strongest[layer] = accumulators[top_images].maps()
+    write_top_maps(top_maps, strongest)
     for path, frames in tables.items():
         table = pd.concat(frames, ignore_index=True)
         write_parquet(path, table[["model", "layer", *table.columns.drop(["model", "layer"])]])

@@ -66,7 +66,9 @@ def stored(made, folder):
         link_activations.main(str(made["folder"] / "manifest.parquet"), parts, views[name])
     asked = {"model": "net", "quantile": 0.05, "denominator": "lite"}
     dissect.main(views["clean"], *made["labels"], *dissected(folder), **asked)
-    measure_maps.main(views["clean"], views["noisy"], str(folder / "smoothness"), str(folder / "top"), model="net", k=4)
+    measure_maps.main(
+        views["clean"], views["noisy"], str(folder / "smoothness"), str(folder / "top"), str(folder / "top_maps"), model="net", k=4
+    )
 
 
 def streamed(made, folder, size, order):
@@ -85,14 +87,15 @@ def streamed(made, folder, size, order):
     add_tallies.main(parts["tallies"][::order], manifest, thresholds, made["labels"][1], *tables, model="net", denominator="lite")
     for clean, other, counts in zip(shards, noisy, parts["maps"], strict=True):
         compare_maps.main(*made["model"], clean, other, counts, layers=LAYERS, n_images=N, k=4, **MACHINE)
-    add_maps.main(parts["maps"][::order], manifest, str(folder / "smoothness"), str(folder / "top"), model="net", n_images=N, k=4)
+    tables = [str(folder / name) for name in ("smoothness", "top", "top_maps")]
+    add_maps.main(parts["maps"][::order], manifest, *tables, model="net", n_images=N, k=4)
     return parts
 
 
 @pytest.mark.parametrize(("size", "order"), [(37, 1), (10, -1), (1, 1)])
 def test_any_cut_gives_the_tables_of_stored_activations(made, tmp_path, size, order):
     streamed(made, tmp_path, size, order)
-    for table in ("iou", "categories", "units", "smoothness", "top"):
+    for table in ("iou", "categories", "units", "smoothness", "top", "top_maps"):
         assert (tmp_path / table).read_bytes() == (made["folder"] / "stored" / table).read_bytes(), table
     assert pd.read_parquet(tmp_path / "iou")["intersection"].sum() > 100
     units, thresholds = pd.read_parquet(tmp_path / "units"), pd.read_parquet(tmp_path / "thresholds")

@@ -4,18 +4,19 @@ import base64
 import json
 import re
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 import synthetic
 from robustlens.errors import InputError
+from robustlens.neurons.top_maps import open_top_maps, write_top_maps
 from robustlens.report import explorer_data
 from robustlens.report.explorer import write_explorer
-from robustlens.report.explorer_data import Files, best_concepts, choose_images, shorten
-from robustlens.report.explorer_pictures import PER_SHEET, grid_of_cells, masks, write_sheets
+from robustlens.report.explorer_data import Files, best_concepts, choose_images
+from robustlens.report.explorer_pictures import PER_SHEET, masks, write_sheets
 from robustlens.report.results import Results, read_tables
-from robustlens.store import ActivationWriter, open_store
 
 
 def data_of(path, name: str) -> list:
@@ -27,7 +28,7 @@ def data_of(path, name: str) -> list:
 def site(tmp_path_factory):
     """The explorer of made-up results: the run, the folder and the index."""
     run = synthetic.make_results(tmp_path_factory.mktemp("run"), synthetic.small_study())
-    files = Files(run.smoothness, run.top_images, run.units, run.complexity, run.iou, run.ablation, run.maps)
+    files = Files(run.smoothness, run.top_images, run.units, run.complexity, run.iou, run.ablation, run.top_maps)
     folder = run.folder / "explorer"
     index = write_explorer(folder, Results(run.study, read_tables(run.tables)), files, run.drawn_from["dumped"])
     return run, folder, index
@@ -95,13 +96,11 @@ def test_roles_and_partners_are_those_of_the_pairs(site):
 
 
 def test_masks_are_the_cells_strictly_above_the_threshold(tmp_path):
-    """Unit 0 on image a: 2 3 / 1 2, threshold 2: only the second cell, 0100 0000. Unit 1 on image b: all, 1111 0000."""
-    names = {"model": "m", "image_set": "clean", "weights_sha256": "0", "preprocessing": {}}
-    with ActivationWriter(tmp_path / "view.h5", ["a", "b"], {"x": (2, 2, 2)}, names, "none") as store:
-        store.write("x", 0, np.array([[[[2, 3], [1, 2]], [[0] * 2] * 2], [[[0] * 2] * 2, [[5] * 2] * 2]], np.float16))
-    top = pd.DataFrame({"unit": [1, 0], "image_id": ["b", "a"], "threshold": [4.0, 2.0]})
-    with open_store(tmp_path / "view.h5") as store:
-        assert masks(store, "x", top).tolist() == [[0b11110000], [0b01000000]]
+    """Unit 0 on its first image: 2 3 / 1 2, threshold 2: only the second cell, 0100 0000. Unit 1 on its second: all, 1111 0000."""
+    write_top_maps(tmp_path / "maps.h5", {"x/y": np.array([[[[2, 3], [1, 2]], [[0] * 2] * 2], [[[0] * 2] * 2, [[5] * 2] * 2]], np.float16)})
+    top = pd.DataFrame({"unit": [1, 0], "rank": [1, 0], "threshold": [4.0, 2.0]})
+    with open_top_maps(tmp_path / "maps.h5") as maps:
+        assert masks(maps["x/y"], top).tolist() == [[0b11110000], [0b01000000]]
 
 
 def test_masks_of_the_page_are_those_of_the_maps(site):
@@ -109,20 +108,24 @@ def test_masks_of_the_page_are_those_of_the_maps(site):
     _, layer, number = layers(index)[0]
     _, data = data_of(folder / f"layers/{number}.js", "layer")
     assert data["grid"] == [4, 4]
-    with open_store(run.maps[0]) as store:
+    with open_top_maps(run.top_maps[0]) as maps:
         for unit in data["units"]:
-            shown = [data["ids"][str(image)] for image in data["top"][unit][::4]]
-            on = np.array([store.images(layer, [image])[0, unit].ravel() > 0.5 for image in shown])
-            bits = np.unpackbits(np.frombuffer(base64.b64decode(data["masks"][unit]), np.uint8).reshape(len(shown), -1), axis=1)
-            assert (bits == on).all()
+            n_shown = len(data["top"][unit]) // 4
+            bits = np.unpackbits(np.frombuffer(base64.b64decode(data["masks"][unit]), np.uint8).reshape(n_shown, -1), axis=1)
+            assert (bits == (maps[layer][unit, :n_shown].reshape(n_shown, -1) > 0.5)).all()
 
 
-def test_without_maps_the_cell_of_the_maximum_is_known(site, tmp_path):
-    run, _, _ = site
-    files = Files(run.smoothness, run.top_images, run.units, run.complexity, run.iou, run.ablation)
-    write_explorer(tmp_path, Results(run.study, read_tables(run.tables)), files, run.drawn_from["dumped"])
-    _, data = data_of(tmp_path / "layers/0.js", "layer")
-    assert data["masks"] is None and data["grid"] == [4, 4]
+def test_another_file_than_that_of_maps_is_refused(tmp_path):
+    (tmp_path / "cut.h5").write_bytes(b"abc")
+    with pytest.raises(InputError, match="cut.h5: expected a complete file of maps"), open_top_maps(tmp_path / "cut.h5"):
+        pass
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = [1]
+    with (
+        pytest.raises(InputError, match="other.h5: expected attribute format 'robustlens-top-maps-1'"),
+        open_top_maps(tmp_path / "other.h5"),
+    ):
+        pass
 
 
 def test_ties_go_to_the_lowest_number_and_nothing_met_is_left_out(tmp_path):
@@ -157,13 +160,3 @@ def test_sheets_hold_each_image_once(site):
     numbers, (width, height) = write_sheets(folder / "again", run.drawn_from["dumped"], {f"clean-{i:06d}" for i in range(3)})
     assert numbers == {"clean-000000": 0, "clean-000001": 1, "clean-000002": 2}
     assert (width, height) == (synthetic.SIDE, synthetic.SIDE) and len(list((folder / "again").iterdir())) == 1 <= PER_SHEET
-
-
-def test_the_side_of_a_map_follows_from_its_cells():
-    assert grid_of_cells(16 * 7, 7, np.array([[3, 3]])) == (4, 4)
-    assert grid_of_cells(15 * 7, 7, np.array([[3, 3]])) is None
-    assert grid_of_cells(16 * 7, 7, np.array([[4, 0]])) is None
-
-
-def test_numbers_are_those_of_the_tables_to_six_digits():
-    assert [shorten(value) for value in (0.12345678, 3.0, float("nan"))] == [0.123457, 3, None]

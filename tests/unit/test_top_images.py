@@ -21,6 +21,8 @@ def test_strongest_images_on_paper():
         (1, 0, "a", -1, 0, 0),
         (1, 1, "bb", -1, 0, 0),
     ]
+    assert strongest.maps().dtype == np.float16
+    assert (strongest.maps() == maps[[[1, 0], [2, 1]], [[0], [1]]]).all()
     assert strongest.result().dtypes.astype(str).to_dict() | {"image_id": ""} == {
         **{"unit": "int32", "rank": "int32", "image_id": "", "activation": "float32", "row": "int32", "column": "int32"}
     }
@@ -42,12 +44,15 @@ def test_cutting_and_merging_otherwise_changes_nothing():
     for other in others[::-1]:
         first.merge(other)
     pd.testing.assert_frame_equal(first.result(), whole.result(), check_exact=True)
+    image = whole.result()["image_id"].map(ids.index).to_numpy().reshape(4, 7)
+    assert (first.maps() == whole.maps()).all() and (whole.maps() == maps[image, np.arange(4)[:, None]]).all()
 
 
 def test_fewer_images_than_ranks():
     strongest = TopImages(2, 10)
     strongest.add(["a", "b"], np.ones((2, 2, 1, 1), np.float32))
     assert strongest.result().groupby("unit").size().tolist() == [2, 2]
+    assert strongest.maps().shape == (2, 2, 1, 1) and TopImages(2, 10).maps().size == 0
 
 
 def test_no_rank_is_refused():

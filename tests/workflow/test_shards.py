@@ -45,8 +45,8 @@ def test_streamed_statistics_are_those_of_stored_activations(tiny_study, tmp_pat
         tmp_path / "study.yaml", activations__mode="streamed", activations__keep={"alexnet-r": [{"layer": "conv3", "units": [0, 2]}]}
     )
     snakemake(folder, "neurons", "activations", config=study)
-    found = sorted(path.relative_to(folder) for path in folder.glob("results/neurons/**/*.parquet") if path.name != "thresholds.parquet")
-    assert found == sorted(path.relative_to(tiny_study) for path in tiny_study.glob("results/neurons/**/*.parquet"))
+    found = sorted(path.relative_to(folder) for path in folder.glob("results/neurons/**/*.*") if path.name != "thresholds.parquet")
+    assert found == sorted(path.relative_to(tiny_study) for path in tiny_study.glob("results/neurons/**/*.*"))
     assert [name for name in found if (folder / name).read_bytes() != (tiny_study / name).read_bytes()] == []
     assert not list(folder.glob("results/counts/**/*.h5"))
     views = sorted(folder.glob("results/activations/*/*/view.h5"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from robustlens.neurons.top_maps import open_top_maps
 from robustlens.report.explorer_data import BEST, Files, Tables, add_masks, choose_images, layer_data, read_model
 from robustlens.report.explorer_pictures import PER_ROW, write_sheets
 from robustlens.report.results import Results
-from robustlens.store import open_store
 
 log = logging.getLogger("robustlens")
 TEMPLATES = {"units.html": "explorer.html.j2", "explorer.js": "explorer.js.j2"}
@@ -49,16 +49,15 @@ def write_explorer(folder: Path, results: Results, files: Files, shards: list[st
 def layers_of(
     model: str, results: Results, files: Files, concepts: dict[tuple, int], pictures: dict[str, int], shown: int
 ) -> Iterator[tuple[str, dict]]:
-    """Each layer of a model with its data, with the cells where units are on if the maps are there."""
+    """Each layer of a model with its data, with the cells where units are on if it has images."""
     tables: Tables = read_model(files, model, results.complexity_threshold(), shown)
-    n_images = {name: spec["n_images"] for name, spec in (results.study.get("concepts") or {}).items()}
-    view = files.of_sets("maps", model).get("clean")
+    path = files.of_model("top_maps", model)
     with ExitStack() as stack:
-        store = stack.enter_context(open_store(view)) if view else None
+        maps = stack.enter_context(open_top_maps(path)) if path else {}
         for layer in tables.layers():
-            data = layer_data(tables, layer, concepts, pictures, n_images)
-            if store and layer in store.layers:
-                add_masks(data, tables, layer, store)
+            data = layer_data(tables, layer, concepts, pictures)
+            if layer in maps:
+                add_masks(data, tables, layer, maps[layer])
             yield layer, data
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from h5py import Dataset
 
 from robustlens.errors import InputError
-from robustlens.report.explorer_pictures import grid_of_cells, masks
-from robustlens.store import ActivationStore
+from robustlens.report.explorer_pictures import masks
 
 BEST = 5  # concepts of a unit
 SHOWN = 10  # images of a unit at most
@@ -29,7 +29,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Files:
-    """Paths of the tables on units, by kind; of ``results/.../{model}/`` or ``{model}/{concept_set}/``; ``maps``: views of clean."""
+    """Paths of the tables on units, by kind; of ``results/.../{model}/`` or ``{model}/{concept_set}/``."""
 
     smoothness: list[str] = field(default_factory=list)
     top_images: list[str] = field(default_factory=list)
@@ -37,14 +37,14 @@ class Files:
     complexity: list[str] = field(default_factory=list)
     iou: list[str] = field(default_factory=list)
     ablation: list[str] = field(default_factory=list)
-    maps: list[str] = field(default_factory=list)
+    top_maps: list[str] = field(default_factory=list)
 
     def of_model(self, kind: str, model: str) -> str | None:
         """The file of a kind that is there once a model."""
         return next((path for path in getattr(self, kind) if Path(path).parent.name == model), None)
 
     def of_sets(self, kind: str, model: str) -> dict[str, str]:
-        """Concept set -> the file of a kind that is there once a concept set (of ``maps``: image set)."""
+        """Concept set -> the file of a kind that is there once a concept set."""
         return {Path(path).parent.name: path for path in getattr(self, kind) if Path(path).parents[1].name == model}
 
 
@@ -136,17 +136,14 @@ def best_of(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------------------------------ one layer
-def layer_data(tables: Tables, layer: str, concepts: dict[tuple, int], pictures: dict[str, int], n_images: dict[str, int]) -> dict:
+def layer_data(tables: Tables, layer: str, concepts: dict[tuple, int], pictures: dict[str, int]) -> dict:
     """What the page shows of a layer: lists in the order of ``units``, None where nothing was measured.
 
-    ``concepts``: (concept set, number, name, category) -> place in the list of the page, added to; ``pictures``: image id -> number;
-    ``n_images``: of each concept set, from which the size of the maps follows.
+    ``concepts``: (concept set, number, name, category) -> place in the list of the page, added to; ``pictures``: image id -> number.
     """
     units = tables.units_of(layer)
     sets = [name for name, table in tables.units.items() if (table["layer"] == layer).any()]
     top = tables.top_images[tables.top_images["layer"] == layer]
-    cells = top[["row", "column"]].to_numpy(int)
-    first = of_units(tables.units[sets[0]], layer, units) if sets else None
     return {
         "units": units,
         **columns(tables.smoothness, layer, units, COLUMNS["smoothness"][2:]),
@@ -154,19 +151,22 @@ def layer_data(tables: Tables, layer: str, concepts: dict[tuple, int], pictures:
         "sets": {name: concept_data(tables, name, layer, units, concepts) for name in sets},
         "ids": {pictures[image_id]: image_id for image_id in top["image_id"].unique()},
         "top": per_unit(top, units, [top["image_id"].map(pictures), top["activation"].map(shorten), top["row"], top["column"]]),
-        "grid": grid_of_cells(int(first["n_cells"].iloc[0]), n_images[sets[0]], cells) if sets else None,
+        "grid": None,
         "masks": None,
     }
 
 
-def add_masks(data: dict, tables: Tables, layer: str, store: ActivationStore) -> None:
-    """Put into the data of a layer the size of its maps and, a string a unit, where it is on in each of its images (base64)."""
-    data["grid"] = store.shape(layer)[2:]
+def add_masks(data: dict, tables: Tables, layer: str, maps: Dataset) -> None:
+    """Put into the data of a layer the size of its maps and, a string a unit, where it is on in each of its images (base64).
+
+    ``maps``: float16 [n_units, n_ranks, height, width] on the images of top_images.parquet.
+    """
+    data["grid"] = maps.shape[2:]
     if not data["sets"] or not data["ids"]:
         return
     top = tables.top_images[tables.top_images["layer"] == layer].reset_index(drop=True)
     threshold = of_units(tables.units[next(iter(data["sets"]))], layer, data["units"])["threshold"]
-    bits = masks(store, layer, top.assign(threshold=top["unit"].map(threshold)))
+    bits = masks(maps, top.assign(threshold=top["unit"].map(threshold)))
     rows = top.groupby("unit").indices
     data["masks"] = [base64.b64encode(bits[rows[unit]].tobytes()).decode() if unit in rows else "" for unit in data["units"]]
 

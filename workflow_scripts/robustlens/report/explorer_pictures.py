@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from h5py import Dataset
 from PIL import Image
 
 from robustlens.errors import InputError
 from robustlens.images import read_shard
 from robustlens.report.figures_pictures import TILE, shrink
-from robustlens.store import ActivationStore
 
 PER_ROW = 4  # tiles of a sheet side by side
 PER_SHEET = PER_ROW**2
@@ -43,7 +43,9 @@ def write_sheets(folder: Path, shards: list[str], wanted: set[str]) -> tuple[dic
     if tiles:
         write_sheet(folder / f"{(len(numbers) - 1) // PER_SHEET}.webp", tiles)
     if missing := sorted(wanted - set(numbers)):
-        raise InputError("the shards of clean", f"the image {missing[0]} of top_images.parquet", "none of that id", "run rank_images again")
+        raise InputError(
+            "the shards of clean", f"the image {missing[0]} of top_images.parquet", "none of that id", "run measure_maps again"
+        )
     return numbers, sizes.pop() if sizes else (1, 1)
 
 
@@ -57,27 +59,18 @@ def write_sheet(path: Path, tiles: list[np.ndarray]) -> None:
     Image.fromarray(sheet).save(path, "WEBP", lossless=max(height, width) < TILE, quality=QUALITY)
 
 
-def masks(store: ActivationStore, layer: str, top: pd.DataFrame) -> np.ndarray:
-    """uint8 ``[n_rows, n_bytes]``: of each row of ``top`` (``unit, image_id, threshold``) the cells of the unit's map on the image
-    that are strictly above the threshold; row by row of the map, eight cells a byte, the first one its highest bit.
+def masks(maps: Dataset, top: pd.DataFrame) -> np.ndarray:
+    """uint8 ``[n_rows, n_bytes]``: of each row of ``top`` (``unit, rank, threshold``) the cells of the unit's map on that image that
+    are strictly above the threshold; row by row of the map, eight cells a byte, the first one its highest bit.
+
+    ``maps``: float16 ``[n_units, n_ranks, height, width]``.
     """
-    _, n_units, height, width = store.shape(layer)
+    n_units, n_ranks, height, width = maps.shape
+    unit, rank, threshold = top["unit"].to_numpy(), top["rank"].to_numpy(), top["threshold"].to_numpy(np.float32)
     bits = np.zeros((len(top), -(-height * width // 8)), np.uint8)
-    image_ids, image = np.unique(top["image_id"].to_numpy(str), return_inverse=True)
-    unit, threshold = top["unit"].to_numpy(), top["threshold"].to_numpy(np.float32)
-    step = max(1, BLOCK_BYTES // (2 * n_units * height * width))
-    for start in range(0, len(image_ids), step):
-        maps = store.images(layer, image_ids[start : start + step].tolist())
-        rows = np.flatnonzero((image >= start) & (image < start + step))
-        on = maps[image[rows] - start, unit[rows]] > threshold[rows, None, None]
+    step = max(1, BLOCK_BYTES // (2 * n_ranks * height * width))
+    for start in range(0, n_units, step):
+        rows = np.flatnonzero((unit >= start) & (unit < start + step))
+        on = maps[start : start + step][unit[rows] - start, rank[rows]] > threshold[rows, None, None]
         bits[rows] = np.packbits(on.reshape(len(rows), -1), axis=1)
     return bits
-
-
-def grid_of_cells(n_cells: int, n_images: int, cells: np.ndarray) -> tuple[int, int] | None:
-    """(height, width) of square maps of which ``n_images`` have ``n_cells`` cells; None where no square fits, or not all of ``cells``.
-
-    ``cells``: int ``[n, 2]``, rows and columns known to be on the map.
-    """
-    side = round((n_cells / n_images) ** 0.5) if n_images else 0
-    return (side, side) if side * side * n_images == n_cells and np.all(cells < side) else None
