@@ -18,7 +18,7 @@ SHORTER = {  # than the study in what takes time only: fewer units to zero, fewe
     "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}},
     "corruptions": {"imagenet-c": {"severities": [5]}},
     "robustness": {"eps": [1.0]},
-    "activations": {"n_images": N},
+    "activations": {"n_images": N, "mode": "streamed"},  # as the study at its size decides by itself
     "statistics": {"resamples": 100},
     "ablation": {"n_images": 2},
     "models": {name: {"layers": ["features.9", "features.11"]} for name in ("alexnet-s", "alexnet-r")},
