@@ -12,7 +12,7 @@ from runs import REPOSITORY, tables
 from slurm_runs import Study, call, clone
 
 pytestmark = pytest.mark.study
-ON_GPUS = ("train_model", "attack_images", "predict", "dump_activations", "ablate_units")
+ON_GPUS = ("train_model", "attack_images", "trace_robustness", "predict", "dump_activations", "ablate_units")
 SLOWEST = 2.0  # times the wall time without Slurm
 GIVEN = re.compile(r"Slurm job (\d+) on node (\w+), CUDA_VISIBLE_DEVICES (\S+)")
 

@@ -12,7 +12,8 @@ PGD = {"lenet-s": {0.1: 0.84, 0.2: 0.22, 0.3: 0.008}, "lenet-r": {0.1: 0.966, 0.
 
 @pytest.mark.packages
 def test_mnist(tmp_path):
-    snakemake(tmp_path, config=REPOSITORY / "studies/mnist.yaml")
+    (tmp_path / "shorter.yaml").write_text("robustness: {attack: null}\nablation: {stimulus: null}\n")  # other studies' tests have these
+    snakemake(tmp_path, config=[REPOSITORY / "studies/mnist.yaml", tmp_path / "shorter.yaml"])
     accuracy = pd.read_csv(tmp_path / "results/reports/tables/accuracy.csv").set_index(["model", "stimulus"])
     for model, top1 in CLEAN.items():
         assert accuracy.loc[(model, "test"), "n_images"] == 10_000
