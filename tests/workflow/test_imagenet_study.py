@@ -154,4 +154,4 @@ def test_neurons_corruptions_and_the_report_are_there(run):
 
 
 def test_a_second_run_does_nothing(run):
-    assert jobs(run, config=[STUDY, run / "mine.yaml"]) == {}
+    assert jobs(run, config=[run / "study.yaml", run / "mine.yaml"]) == {}
