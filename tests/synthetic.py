@@ -35,7 +35,6 @@ class Run:
     weights: list[str] = field(default_factory=list)
     top_images: list[str] = field(default_factory=list)
     shards: list[str] = field(default_factory=list)
-    concept_shards: list[str] = field(default_factory=list)
     units: list[str] = field(default_factory=list)
     complexity: list[str] = field(default_factory=list)
     iou: list[str] = field(default_factory=list)
@@ -411,7 +410,7 @@ def _parquet(path: Path, table: pd.DataFrame) -> str:
 
 
 def make_shards(run: Run, random: np.random.Generator) -> None:
-    """The first shard of every stimulus that a suite shows, of every attack on every model of a pair, and of the concept sets."""
+    """The first shard of every stimulus that a suite shows, and of every attack on every model of a pair."""
     study = run.study
     shown = dict.fromkeys(name for members in study["suites"].values() for name in members)
     source = next(iter(name for name in study["sources"] if name in shown))
@@ -421,8 +420,6 @@ def make_shards(run: Run, random: np.random.Generator) -> None:
                 run.shards.append(_shard(run.folder / "adversarial" / name / model, source, random))
         else:
             run.shards.append(_shard(run.folder / "stimuli" / name, name if name in study["sources"] else source, random))
-    for name in study["concepts"]:
-        run.concept_shards.append(_shard(run.folder / "stimuli" / name, name, random))
 
 
 def _shard(folder: Path, source: str, random: np.random.Generator) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from robustlens.report.explorer import write_explorer
 from robustlens.report.explorer_data import Files
+from robustlens.report.figures_top_images import TopPictures
 from robustlens.report.gallery import Inputs, draw_gallery, open_pictures, read_parquets
 from robustlens.report.results import Results, read_tables
 
@@ -17,7 +18,6 @@ def main(
     weights: list[str],
     top_images: list[str],
     shards: list[str],
-    concept_shards: list[str],
     dumped: list[str],
     units: list[str],
     complexity: list[str],
@@ -32,15 +32,16 @@ def main(
     """Write ``<name>.svg``, ``<name>.pdf`` and ``index.json`` (what was drawn, captions, what was left out and why) into ``figures``.
 
     ``tables``: CSV files of results/reports/tables; ``smoothness``, ``weights``, ``top_images``: one a model; ``shards``: the first
-    shard of each stimulus and attack; ``concept_shards``: of the concept-labelled images. For the folder ``explorer``: ``dumped``, the
-    shards of the images of ``top_images``; ``top_maps``, the maps on them; the other tables on units. Lists may be empty.
+    shard of each stimulus and attack; ``dumped``: the shards of the images of ``top_images``; ``top_maps``: the maps on them; ``units``:
+    with the thresholds. For the folder ``explorer`` also the other tables on units. Lists may be empty.
     """
     results = Results(study, read_tables(tables))
     inputs = Inputs(
         results,
-        open_pictures(results, shards, concept_shards, weights),
+        open_pictures(shards, weights),
         read_parquets(smoothness, ["model", "layer", "unit", "n_images", "tv_clean", "tv_noisy"]),
         read_parquets(top_images, ["model", "layer", "unit", "rank", "image_id"]),
+        TopPictures(dumped, units, top_maps),
     )
     index = draw_gallery(inputs, Path(figures))
     for figure in index["figures"]:

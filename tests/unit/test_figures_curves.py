@@ -8,6 +8,7 @@ from robustlens.report import captions
 from robustlens.report.figures import LeftOut, save_figure
 from robustlens.report.figures_curves import draw_corruptions, draw_robustness
 from robustlens.report.figures_pictures import Pictures
+from robustlens.report.figures_top_images import TopPictures
 from robustlens.report.results import COLUMNS, Results
 from robustlens.shorthand import COMMON, EXTRA
 
@@ -24,7 +25,7 @@ def results(**tables: pd.DataFrame) -> Results:
 
 
 def inputs(found: Results) -> captions.Inputs:
-    return captions.Inputs(found, Pictures(), pd.DataFrame(), pd.DataFrame())
+    return captions.Inputs(found, Pictures(), pd.DataFrame(), pd.DataFrame(), TopPictures())
 
 
 def curve(radii: list[float]) -> pd.DataFrame:

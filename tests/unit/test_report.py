@@ -14,6 +14,7 @@ from robustlens.errors import InputError
 from robustlens.report import captions, contrast, figures_pictures, findings, findings_units, gallery, headline, methods, page
 from robustlens.report.figures import LeftOut, save_figure
 from robustlens.report.figures_behaviour import draw_accuracy
+from robustlens.report.figures_top_images import TopPictures
 from robustlens.report.results import RESOURCES, Reading, Results, read_cards, read_table, read_tables, stimulus_label
 
 CLAIMS = [f"C{number}" for number in range(1, 14)]
@@ -39,9 +40,10 @@ def draw(made: synthetic.Run) -> dict:
     results = results_of(made)
     inputs = gallery.Inputs(
         results,
-        gallery.open_pictures(results, made.shards, made.concept_shards, made.weights),
+        gallery.open_pictures(made.shards, made.weights),
         gallery.read_parquets(made.smoothness, ["model", "n_images"]),
         gallery.read_parquets(made.top_images, ["model"]),
+        TopPictures(made.drawn_from["dumped"], made.units, made.top_maps),
     )
     return gallery.draw_gallery(inputs, made.folder / "reports" / "figures")
 

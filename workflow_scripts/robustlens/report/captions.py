@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robustlens.report.figures_neurons import CHANGES
-from robustlens.report.figures_pictures import GAIN, MOST_MATCHES, UNIT_IMAGES, Pictures
+from robustlens.report.figures_pictures import GAIN, MOST_MATCHES, Pictures
+from robustlens.report.figures_top_images import UNIT_IMAGES, TopPictures
 from robustlens.report.results import Results, display, stimulus_label
 
 
@@ -17,6 +18,7 @@ class Inputs:
     pictures: Pictures
     smoothness: pd.DataFrame
     top_images: pd.DataFrame
+    top_pictures: TopPictures
 
 
 def counts(values: pd.Series) -> str:
@@ -181,5 +183,5 @@ def of_training(inputs: Inputs) -> str:
 
 
 def of_top(inputs: Inputs) -> str:
-    text = f"The {UNIT_IMAGES} images, strongest left, that drive a unit most."
+    text = f"The {UNIT_IMAGES} images, strongest left, that drive a unit most; dark: where it is off."
     return f"{text} Shown are the units of each network that match a concept best, each with another concept."

@@ -1,4 +1,4 @@
-"""The picture sheets: the stimuli, the filters of the first layer, and the images that drive single units most."""
+"""The picture sheets: the stimuli and the filters of the first layer."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,6 @@ SHEET_IMAGES = 4
 BAND_COLUMNS, FEWEST_COLUMNS = 9, 6  # of pictures side by side; fewer would be shown too large
 MOST_FILTERS = 64
 MATCHED, MOST_MATCHES, MATCHES_A_ROW = ("standard", "robust"), 24, 8  # filters of S beside those of R, of each pair
-UNITS, UNIT_IMAGES = 3, 7  # of each model of a pair, and images of each
 Tiles = list[list[np.ndarray | None]]
 
 
@@ -33,19 +32,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures a report can draw on: shards of stimuli by name, of attacks by (attack, model), of
-    unchanged images (``plain``) and of concept-labelled ones, and weights by model."""
+    """The pictures a report can draw on: shards of stimuli by name and of attacks by (attack, model); and weights by model."""
 
     stimuli: dict[str, Shard] = field(default_factory=dict)
     attacks: dict[tuple[str, str], Shard] = field(default_factory=dict)
-    plain: list[Shard] = field(default_factory=list)
-    concepts: list[Shard] = field(default_factory=list)
     weights: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-
-    def find(self, image_id: str) -> np.ndarray | None:
-        """The picture of that id among the unchanged images, then among the concept-labelled ones; None where neither has it."""
-        found = (pick(shard, image_id) for shard in (*self.plain, *self.concepts))
-        return next((picture for picture in found if picture is not None), None)
 
 
 def pick(shard: Shard, image_id: str) -> np.ndarray | None:
@@ -260,49 +251,3 @@ def filter_picture(weights: np.ndarray) -> np.ndarray:
     """uint8 ``[height, width, 3]``: mid grey is zero, the 98th percentile of the absolute weights is black or white."""
     reach = np.percentile(np.abs(weights), 98) or 1.0
     return (np.clip(0.5 + weights.transpose(1, 2, 0) / (2 * reach), 0, 1) * 255).round().astype(np.uint8)
-
-
-# ---------------------------------------------------------------------------------------------------------------- top images
-@styled
-def draw_top_images(results: Results, top_images: pd.DataFrame, pictures: Pictures) -> Figure:
-    """The images that drive the units of S and R most that match a concept best; one row a unit."""
-    units = results.table("dissection_units")
-    units = units[units["concept_set"].isin(units["concept_set"].head(1))]  # of the first concept set
-    panels = [panel for panel in results.panels() if set(panel.members.values()) & set(top_images.get("model", [])) & set(units["model"])]
-    if not panels:
-        raise LeftOut("no units were matched with concepts, so that none is singled out")
-    columns = max(len(panel.members) for panel in panels)
-    size = WIDTH / columns / (UNIT_IMAGES + 0.2)
-    figure = Figure(figsize=(WIDTH, len(panels) * (UNITS * (size + 0.17) + 0.3)), layout="constrained")
-    axes = figure.subplots(len(panels), columns, squeeze=False)
-    for line, panel in zip(axes, panels, strict=True):
-        for axis in line:
-            axis.set_axis_off()
-        for axis, (role, model) in zip(line, panel.members.items(), strict=False):
-            axis.set_title(
-                panel.label if role == "single" else f"{panel.label} {role[0].upper()}", color=COLOURS[role] if role != "single" else INK
-            )
-            unit_rows(axis, strongest_units(units[units["model"] == model]), top_images[top_images["model"] == model], pictures, size)
-    return figure
-
-
-def strongest_units(units: pd.DataFrame) -> pd.DataFrame:
-    """The units of largest IoU, each with another concept where there are enough."""
-    ranked = units.sort_values(["iou", "layer", "unit"], ascending=[False, True, True])
-    others = ranked.drop_duplicates("name")
-    return pd.concat([others, ranked]).drop_duplicates(["layer", "unit"]).head(UNITS)
-
-
-def unit_rows(axis: Axes, units: pd.DataFrame, top_images: pd.DataFrame, pictures: Pictures, size: float) -> None:
-    """One row of pictures a unit, with its layer, number, concept and IoU above it."""
-    pitch = 1 + 0.17 / size
-    for place, unit in enumerate(units.itertuples(index=False)):
-        own = top_images[(top_images["layer"] == unit.layer) & (top_images["unit"] == unit.unit)].sort_values("rank").head(UNIT_IMAGES)
-        tiles = [pictures.find(image_id) for image_id in own["image_id"]]
-        if any(tile is not None for tile in tiles):
-            sheet = mosaic([tiles], 6)
-            top = place * pitch + pitch - 1
-            axis.imshow(sheet, extent=(0, len(tiles) - 0.06, top + 0.94, top), interpolation="none", aspect="equal")
-        text = f"{unit.layer} unit {unit.unit}: {unit.name} ({unit.category}), IoU {unit.iou:.2f}"
-        axis.text(0, place * pitch + pitch - 1.04, text, va="bottom", fontsize=6.8, color=MUTED)
-    axis.set(xlim=(0, UNIT_IMAGES), ylim=(UNITS * pitch, 0))

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from robustlens.errors import InputError
 from robustlens.images import Shard, read_shard
-from robustlens.report import captions, figures, figures_behaviour, figures_curves, figures_neurons, figures_pictures
+from robustlens.report import captions, figures, figures_behaviour, figures_curves, figures_neurons, figures_pictures, figures_top_images
 from robustlens.report.captions import Inputs
 from robustlens.report.figures import LeftOut
 from robustlens.report.figures_pictures import Pictures
@@ -50,20 +50,18 @@ def draw_gallery(inputs: Inputs, folder: Path) -> dict:
     return index
 
 
-def open_pictures(results: Results, shards: list[str], concept_shards: list[str], weights: list[str]) -> Pictures:
+def open_pictures(shards: list[str], weights: list[str]) -> Pictures:
     """The pictures behind the paths: ``.../{stimulus}/shard-*.parquet``, ``.../adversarial/{attack}/{model}/shard-*.parquet``."""
     stimuli: dict[str, Shard] = {}
     attacks: dict[tuple[str, str], Shard] = {}
-    plain = []
     for path in map(Path, shards):
         shard = read_shard(path)
         if path.parents[2].name == "adversarial":
             attacks.setdefault((path.parents[1].name, path.parent.name), shard)
         else:
             stimuli.setdefault(path.parent.name, shard)
-            plain += [shard] * (results.group(path.parent.name) == "unchanged" and path.parent.name != results.conflict())
     banks = {Path(path).parent.name: _load(path) for path in weights}
-    return Pictures(stimuli, attacks, plain, [read_shard(path) for path in concept_shards], banks)
+    return Pictures(stimuli, attacks, banks)
 
 
 def _load(path: str) -> dict:
@@ -203,7 +201,7 @@ def dissection_entries(results: Results) -> list[Entry]:
         Entry(
             "top-images",
             "What drives the most telling units",
-            lambda i: figures_pictures.draw_top_images(i.results, i.top_images, i.pictures),
+            lambda i: figures_top_images.draw_top_images(i.results, i.top_images, i.top_pictures),
             captions.of_top,
             "Picture sheet: for a few units of S and of R, a row of the images that drive them most.",
         ),
