@@ -190,11 +190,18 @@ class Shard:
     def _decoded(self, row: int) -> tuple[object, Image.Image]:
         """What to call the picture in messages, and the whole of it in RGB."""
         where, data = self._encoded(row)
-        try:
-            with Image.open(io.BytesIO(data)) as picture:
-                return where, to_rgb(picture, where)
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InputError(where, "a readable picture", error) from error
+        return where, decode(data, where)
+
+
+def decode(data: bytes, where: object = "picture") -> Image.Image:
+    """The whole of an encoded picture in RGB, of several frames the first. Raises InputError for what is no sound picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return to_rgb(picture, where)
+    except InputError:
+        raise
+    except Exception as error:  # of any kind: Pillow's readers meet a broken file with struct, zlib, index and value errors
+        raise InputError(where, "a readable picture", f"{error}" or type(error).__name__) from error
 
 
 def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:

@@ -10,6 +10,7 @@ import pandas as pd
 from robustlens.errors import InputError
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # in any case
+LARGEST_LABEL = 2**31 - 1  # int32 in the manifest
 
 
 def list_image_folder(root: str | Path, n_images: int, *, labels: str = "sorted") -> pd.DataFrame:
@@ -61,10 +62,14 @@ def class_folders(root: Path, aside: Container[str] = ()) -> Iterator[tuple[str,
 
 
 def files_below(root: Path, name: str = "") -> list[str]:
-    """Paths of the files below ``root / name``, relative to ``root``, sorted; no names that begin with a dot."""
+    """Paths of the files below ``root / name``, relative to ``root``, sorted; no names that begin with a dot.
+
+    Links are followed. Raises InputError for one that leads back to a folder on the way to it.
+    """
     _there(root / name)
     found = []
     for folder, folders, files in os.walk(root / name, followlinks=True):
+        _refuse_loop(root, Path(folder))
         folders[:] = [inner for inner in folders if not inner.startswith(".")]
         prefix = Path(folder).relative_to(root).as_posix()
         prefix = "" if prefix == "." else f"{prefix}/"
@@ -85,6 +90,15 @@ def _there(root: Path) -> Path:
     if not root.is_dir():
         raise InputError(root, "a folder of pictures", "no such folder", "check `root` of the source")
     return root
+
+
+def _refuse_loop(root: Path, folder: Path) -> None:
+    """Two such links double the files at every turn, forty turns deep, before the system ends the walk."""
+    real, above = folder.resolve(), folder
+    while above != root:
+        above = above.parent
+        if above.resolve() == real:
+            raise InputError(_readable(str(folder)), "folders that end", f"a link back to {_readable(str(above))}", "remove the link")
 
 
 def _readable(path: str) -> str:
@@ -114,4 +128,6 @@ def _class_number(path: Path, text: str | None = None) -> int:
     text = path.name if text is None else text
     if not (text.isascii() and text.isdecimal()):
         raise InputError(path, "a class index where `labels` of the source says", text)
+    if int(text) > LARGEST_LABEL:
+        raise InputError(path, f"a class index below {LARGEST_LABEL + 1}", text)
     return int(text)
