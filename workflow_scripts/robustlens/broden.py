@@ -54,8 +54,8 @@ class Broden:
         try:
             with Image.open(path) as picture:
                 red_green = np.asarray(picture.convert("RGB"))[..., :2].astype(np.uint16)
-        except (OSError, SyntaxError) as error:
-            raise InputError(path, "a readable label PNG", error) from error
+        except Exception as error:  # of any kind, as robustlens.images.decode says
+            raise InputError(path, "a readable label PNG", f"{error}" or type(error).__name__) from error
         plane = red_green[..., 0] + 256 * red_green[..., 1]
         if plane.shape != size:
             raise InputError(path, f"{size[0]} x {size[1]} px (sh x sw of index.csv)", f"{plane.shape[0]} x {plane.shape[1]} px")
@@ -97,7 +97,10 @@ def _read_table(path: Path, columns: dict[str, type]) -> pd.DataFrame:
     """The ``columns`` of a CSV file, by name, each of its type."""
     if not path.is_file():
         raise InputError(path, "a table of a set in Broden's layout", "no such file")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False).fillna("")
+    except (OSError, ValueError) as error:  # pandas' own errors and a wrong encoding are ValueErrors
+        raise InputError(path, "a table (CSV in UTF-8)", str(error).splitlines()[0]) from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")

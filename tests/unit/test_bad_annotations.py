@@ -1,0 +1,102 @@
+"""Annotations of strangers, in Broden's layout: each fault ends in one sentence that names the file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from robustlens.broden import LabelledImage, read_broden, write_broden
+from robustlens.concepts import open_labels, pack_labels
+from robustlens.errors import InputError
+
+NAMES = {"object": ["cup", "hat"], "part": ["rim", "brim"], "scene": ["day-s"]}
+TABLES = {
+    "index.csv": ["image", "split", "ih", "iw", "sh", "sw", "object"],
+    "label.csv": ["number", "name"],
+    "category.csv": ["name", "first"],
+}
+TABLES["c_object.csv"] = ["number", "coverage"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    plane = np.ones((4, 6), int)
+    images = [LabelledImage(f"{n}.png", np.zeros((4, 6, 3), np.uint8), {"object": plane * (1 + n)}, {"scene": ["day-s"]}) for n in range(2)]
+    write_broden(tmp_path, NAMES, images)
+    return tmp_path
+
+
+def edit(path, change):
+    change(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
+
+
+def read_all(tree):
+    return list(read_broden(tree, NAMES))
+
+
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table, columns in TABLES.items() for column in columns])
+def test_each_missing_column_is_named(tree, table, column):
+    edit(tree / table, lambda rows: rows.drop(columns=column))
+    with pytest.raises(InputError, match=rf"{table}: expected the columns .*, got no {column}"):
+        read_all(tree)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("fault", ["no bytes", "no text", "more cells in a row", "an open quote"])
+def test_a_table_that_is_none_is_named(tree, table, fault):
+    path = tree / table
+    header = path.read_text().splitlines()[0]
+    data = {"no bytes": b"", "no text": b"\xff\xfe\x00\x81", "more cells in a row": f"{header}\n{'1,' * 30}\n{'1,' * 40}\n".encode()}
+    path.write_bytes(data.get(fault) if fault in data else f'{header}\n"1,2\n'.encode())
+    with pytest.raises(InputError, match=rf"{table}: expected (a table|the columns|numbers)"):
+        read_all(tree)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_order_of_columns_means_nothing(tree, table):
+    before = read_all(tree)
+    edit(tree / table, lambda rows: rows[rows.columns[::-1]])
+    for (name, planes, whole), (same, as_before, labels) in zip(read_all(tree), before, strict=True):
+        assert name == same and np.array_equal(planes, as_before) and np.array_equal(whole, labels)
+
+
+@pytest.mark.parametrize("n_planes", range(5))
+def test_an_image_has_none_to_four_planes_of_parts(tree, n_planes):
+    paths = []
+    for layer in range(n_planes):
+        paths.append(f"0_part_{layer + 1}.png")
+        Image.fromarray(np.full((4, 6, 3), (3, 0, 0), np.uint8)).save(tree / "images" / paths[-1])
+    edit(tree / "index.csv", lambda rows: rows.assign(part=[";".join(paths), ""]))
+    broden = read_broden(tree, NAMES)
+    assert broden.planes(0)[:, 0, 0].tolist() == [1] + [3] * n_planes and len(broden.planes(1)) == 1
+    pack_labels(broden, tree / "labels.h5", tree / "concepts.parquet")
+    with open_labels(tree / "labels.h5", tree / "concepts.parquet") as packed:
+        assert packed.planes("0.png")[:, 0, 0].tolist() == [1] + [3] * n_planes
+        assert packed.planes("1.png")[:, 0, 0].tolist() == [2] + [0] * n_planes
+
+
+def test_an_image_without_labels_is_left_out(tree):
+    edit(tree / "index.csv", lambda rows: rows.assign(object=["", rows["object"][1]], scene=""))
+    assert [name for name, _, _ in read_all(tree)] == ["1.png"]
+
+
+@pytest.mark.parametrize("fault", ["cut short", "zero bytes", "another size", "beyond the table", "floats"])
+def test_a_faulty_label_picture_is_named(tree, fault):
+    path = tree / "images/1_object.png"
+    if fault == "another size":
+        Image.fromarray(np.ones((6, 4, 3), np.uint8)).save(path)
+    elif fault == "beyond the table":
+        Image.fromarray(np.full((4, 6, 3), 255, np.uint8)).save(path)
+    elif fault == "floats":
+        Image.fromarray(np.full((4, 6), 99.0, np.float32)).save(path, "TIFF")
+    else:
+        path.write_bytes(b"" if fault == "zero bytes" else path.read_bytes()[:45])
+    with pytest.raises(InputError, match=r"images/1_object\.png: expected "):
+        read_all(tree)
+
+
+@pytest.mark.parametrize("number", ["99", "-1", "1e3"])
+def test_a_label_of_the_whole_image_beyond_the_table_is_named(tree, number):
+    edit(tree / "index.csv", lambda rows: rows.assign(scene=[number, "5"]))
+    with pytest.raises(InputError, match=rf"(index\.csv \[0\.png\]|images/{number}): expected "):
+        read_all(tree)
