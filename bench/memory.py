@@ -72,7 +72,7 @@ def measure(folder: Path, n_images: int) -> dict[str, float]:
     megabytes("link_activations", manifest, [files["dump.h5"]], files["view.h5"])
     found["dissect"] = megabytes("dissect", files["view.h5"], *labels, *tables, **asked)
     found["measure_maps"] = megabytes(
-        "measure_maps", files["view.h5"], files["view.h5"], *[files["out"] + end for end in "ab"], model="net", k=9
+        "measure_maps", files["view.h5"], files["view.h5"], *[files["out"] + end for end in "abc"], model="net", k=9
     )
     found["count_values"] = megabytes("count_values", *model, shard, files["values.h5"], layers=LAYERS, **seen)
     found["find_thresholds"] = megabytes("find_thresholds", [files["values.h5"]], manifest, files["thresholds"], **asked)
