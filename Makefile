@@ -5,7 +5,7 @@ BIN := .venv/bin
 SHELL := bash
 
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
-# every line that one says begins with its name. The studies follow and have the machine to themselves: the time of one is compared with that of another.
+# every line that one says begins with its name. The studies follow, one after the other.
 SUITES := test-units test-workflow test-cluster
 .PHONY: run test $(SUITES) test-studies check format clean
 

@@ -14,7 +14,7 @@ TABLES = ["results/reports/tables/accuracy.csv", "results/reports/tables/shape_b
 def study(request, tmp_path_factory):
     """The folder of a study: the whole of it for seed 0, as far as the behaviour and the filters for the other."""
     if request.param == 0:
-        return request.getfixturevalue("miniature")[0]
+        return request.getfixturevalue("miniature")
     folder = tmp_path_factory.mktemp(f"seed{request.param}")
     filters = [f"results/neurons/{pair}-{role}/filters.parquet" for pair in PAIRS for role in "sr"]
     changes = folder / "seed.yaml"  # the curve over the radius is not looked at here
