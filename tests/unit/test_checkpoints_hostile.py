@@ -255,3 +255,11 @@ def test_the_library_loads_no_pickle_elsewhere():
     calls = [line for line in sources["unpickling.py"].splitlines() if "torch.load(" in line]
     assert len(calls) == 2 and "weights_only=True" in calls[0] and "pickle_module=module" in calls[1]
     assert not [name for name, source in sources.items() if "pickle.load" in source]
+
+
+def test_dictionaries_that_hold_each_other(tmp_path):
+    endless = dict(WEIGHTS)
+    endless |= {f"key{number}": endless for number in range(20)}  # 20 places within each place
+    torch.save(endless, tmp_path / "net.pth")
+    with pytest.raises(InputError, match="at most 10000 dictionaries in each other, got more"):
+        read_checkpoint(str(tmp_path / "net.pth"))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.images import encode_png
 
 SIZES = ["ih", "iw", "sh", "sw"]  # px: height and width of the image, height and width of its label PNGs
@@ -51,11 +51,8 @@ class Broden:
         return np.array(self.index["whole"].iloc[row], np.uint16)
 
     def _plane(self, path: Path, size: tuple[int, int]) -> np.ndarray:
-        try:
-            with Image.open(path) as picture:
-                red_green = np.asarray(picture.convert("RGB"))[..., :2].astype(np.uint16)
-        except Exception as error:  # of any kind, as robustlens.images.decode says
-            raise InputError(path, "a readable label PNG", f"{error}" or type(error).__name__) from error
+        with refusing(path, "a readable label PNG"), Image.open(path) as picture:
+            red_green = np.asarray(picture.convert("RGB"))[..., :2].astype(np.uint16)
         plane = red_green[..., 0] + 256 * red_green[..., 1]
         if plane.shape != size:
             raise InputError(path, f"{size[0]} x {size[1]} px (sh x sw of index.csv)", f"{plane.shape[0]} x {plane.shape[1]} px")
@@ -97,17 +94,13 @@ def _read_table(path: Path, columns: dict[str, type]) -> pd.DataFrame:
     """The ``columns`` of a CSV file, by name, each of its type."""
     if not path.is_file():
         raise InputError(path, "a table of a set in Broden's layout", "no such file")
-    try:
+    with refusing(path, "a table (CSV in UTF-8)"):
         table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False).fillna("")
-    except (OSError, ValueError) as error:  # pandas' own errors and a wrong encoding are ValueErrors
-        raise InputError(path, "a table (CSV in UTF-8)", str(error).splitlines()[0]) from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")
-    try:
+    with refusing(path, "numbers where the layout has numbers"):
         return table[list(columns)].astype(columns)
-    except ValueError as error:
-        raise InputError(path, "numbers where the layout has numbers", error) from error
 
 
 def _category_order(folder: Path, selected: list[str]) -> list[str]:

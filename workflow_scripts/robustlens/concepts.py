@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from robustlens.broden import Broden
-from robustlens.errors import InputError
-from robustlens.images import write_parquet
+from robustlens.errors import InputError, refusing
+from robustlens.images import read_table, write_parquet
 
+MEND = "make it with pack_concepts"
 CHUNK_BYTES = 2**20  # of label maps packed together
 CONCEPT_COLUMNS = {
     "number": np.int32,
@@ -173,24 +174,27 @@ class Labels:
 
     def planes(self, which: str | int | slice) -> np.ndarray:
         """uint16 ``[n_planes, height, width]`` of an image id or row, ``[n_images, n_planes, height, width]`` of a slice of rows."""
-        return self._planes[self.row(which) if isinstance(which, str) else which]
+        return self._read(self._planes, which)
 
     def image_labels(self, which: str | int | slice) -> np.ndarray:
         """uint16 ``[n_image_labels]``, 0 = padding, of an image id or row; ``[n_images, n_image_labels]`` of a slice of rows."""
-        return self._image_labels[self.row(which) if isinstance(which, str) else which]
+        return self._read(self._image_labels, which)
+
+    def _read(self, dataset: h5py.Dataset, which: str | int | slice) -> np.ndarray:
+        with refusing(self._file.filename, "labels that can be read", MEND):
+            return dataset[self.row(which) if isinstance(which, str) else which]
 
 
 def open_labels(labels_path: str | Path, concepts_path: str | Path) -> Labels:
     """Open ``labels.h5`` and ``concepts.parquet``. Raises InputError if they are not what ``pack_labels`` writes."""
-    try:
+    with refusing(labels_path, "an HDF5 file of labels"):
         file = h5py.File(labels_path, "r", locking="best-effort", rdcc_nbytes=8 * CHUNK_BYTES)
-    except OSError as error:
-        raise InputError(labels_path, "an HDF5 file of labels", error) from error
-    missing = [name for name in ("image_id", "planes", "image_labels") if name not in file]
-    if missing or "categories" not in file.attrs:
-        raise InputError(labels_path, "packed labels", f"no {', '.join(missing) or 'attribute categories'}", "make it with pack_concepts")
-    concepts = pd.read_parquet(concepts_path)
+        missing = [name for name in ("image_id", "planes", "image_labels") if name not in file]
+        if missing or "categories" not in file.attrs:
+            raise InputError(labels_path, "packed labels", f"no {', '.join(missing) or 'attribute categories'}", MEND)
+    concepts = read_table(concepts_path).to_pandas(ignore_metadata=True)
     absent = [name for name in CONCEPT_COLUMNS if name not in concepts.columns]
     if absent:
         raise InputError(concepts_path, f"the columns {', '.join(CONCEPT_COLUMNS)}", f"no {', '.join(absent)}")
-    return Labels(file, concepts)
+    with refusing(labels_path, "packed labels", MEND):
+        return Labels(file, concepts)

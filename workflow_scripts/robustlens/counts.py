@@ -4,16 +4,15 @@ HDF5: a group a layer, in it a group an accumulator with its arrays; attributes 
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.manifest import ImageCount
-from robustlens.store import IDENTITY, REMAKE, image_list_sha256, read_attributes, write_head
+from robustlens.store import HEAD, IDENTITY, REMAKE, image_list_sha256, open_hdf5, write_head
 
 FORMAT = "robustlens-counts-1"
 Accumulators = dict[str, object]  # name -> accumulator with `arrays` and `restore`
@@ -62,30 +61,23 @@ def add_counts(
     """
     found, count, first = {}, ImageCount(image_ids), {}
     for path in paths:
-        with _opened(path) as (file, attributes):
+        with open_hdf5(path, FORMAT, "a complete file of counts", HEAD) as (file, attributes):
             first = first or attributes
             for key in (*IDENTITY, "layers"):
                 if attributes[key] != first[key]:
                     raise InputError(path, f"{key} {first[key]!r} as in {paths[0]}", repr(attributes[key]), REMAKE)
-            count.add(file["image_id"].asstr()[:])
+            with refusing(path, "a complete file of counts", REMAKE):
+                count.add(file["image_id"].asstr()[:])
             for number, layer in enumerate(attributes["layers"]):
-                arrays = {name: {key: _read(values) for key, values in group.items()} for name, group in file[str(number)].items()}
+                with refusing(path, f"counts of layer {layer}", REMAKE):
+                    arrays = {name: {key: _read(values) for key, values in group.items()} for name, group in file[str(number)].items()}
                 if set(arrays) != statistics:
                     raise InputError(path, f"counts of {', '.join(sorted(statistics))}", ", ".join(sorted(arrays)), REMAKE)
-                for name, accumulator in found.setdefault(layer, start(layer, arrays)).items():
-                    accumulator.restore(arrays[name])
+                with refusing(path, f"counts that fit those of layer {layer}", REMAKE):
+                    for name, accumulator in found.setdefault(layer, start(layer, arrays)).items():
+                        accumulator.restore(arrays[name])
     count.check(Path(paths[0]).parent.as_posix())
     return found
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[tuple[h5py.File, dict]]:
-    try:
-        file = h5py.File(path, "r", locking="best-effort")
-    except OSError as error:
-        raise InputError(path, "a complete file of counts", str(error).splitlines()[0], REMAKE) from error
-    with file:
-        yield file, read_attributes(path, file, FORMAT)
 
 
 def _read(values: h5py.Dataset) -> np.ndarray:

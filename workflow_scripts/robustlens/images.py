@@ -4,11 +4,12 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.originals import Originals
 
 MANIFEST_COLUMNS = {
@@ -33,6 +34,7 @@ SHARD_COLUMNS = {
     "mask": pa.binary(),
     "sha256": pa.string(),
 }
+REMAKE = "delete it and run again"
 PICTURES_TOGETHER = 64  # in a row group of a shard
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -51,7 +53,7 @@ def write_manifest(path: str | Path, rows: pd.DataFrame) -> None:
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
     """The images of a source in order: ``image_id, label, shape, texture, path``."""
-    return read_table(path, MANIFEST_COLUMNS).to_pandas()
+    return read_table(path, MANIFEST_COLUMNS).to_pandas(ignore_metadata=True)
 
 
 def shard_rows(manifest: pd.DataFrame, shard: int, images_per_shard: int) -> pd.DataFrame:
@@ -77,29 +79,30 @@ def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame, *, rows_toge
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, rows_together, compression="zstd")
+        pq.write_table(table, temporary, rows_together, compression="zstd", write_page_checksum=True)
 
 
-def read_table(path: str | Path, columns: Iterable[str] = ()) -> pa.Table:
-    """A Parquet file that has ``columns`` among others. Raises InputError for another file, and for one that was cut short."""
-    try:
-        with pq.ParquetFile(path, memory_map=True) as file:  # reading all row groups at once takes several times their room
+def read_table(path: str | Path, columns: Mapping[str, pa.DataType] = MappingProxyType({})) -> pa.Table:
+    """A Parquet file that has ``columns`` of these types among others. Raises InputError for another one, and for one that is damaged."""
+    with refusing(path, "a complete Parquet file", REMAKE):
+        with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+            # one row group after the other: all at once take several times their room
             groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
             table = pa.concat_tables(groups) if groups else file.read()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
+        table.validate(full=True)  # text that is no UTF-8, lists that end before they begin
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")
+    for name, dtype in columns.items():
+        if table.schema.field(name).type != dtype:
+            raise InputError(path, f"{dtype} in the column {name}", table.schema.field(name).type, REMAKE)
     return table
 
 
 def count_rows(path: str | Path) -> int:
     """Rows of a Parquet file, without reading them. Raises InputError for another file."""
-    try:
+    with refusing(path, "a complete Parquet file", REMAKE):
         return pq.read_metadata(path).num_rows
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
 
 
 # -------------------------------------------------------------------------------------------------------------------- shards
@@ -166,22 +169,34 @@ class Shard:
     def mask(self, row: int) -> np.ndarray | None:
         """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""
         data = self._masks[row].as_py()
-        return None if data is None else np.asarray(Image.open(io.BytesIO(data)))
+        with refusing(f"{self.path} [{self.rows.image_id.iloc[row]}]", "a readable mask"):
+            return None if data is None else np.asarray(Image.open(io.BytesIO(data)))
 
     def original_size(self, row: int) -> tuple[int, int]:
         """(width, height) of the picture in px before its ``geometry``."""
-        with Image.open(io.BytesIO(self._encoded(row)[1])) as picture:
+        where, data = self._encoded(row)
+        with refusing(where, "a readable picture"), Image.open(io.BytesIO(data)) as picture:
             return picture.size
 
     def _encoded(self, row: int) -> tuple[object, bytes]:
-        """What to call the picture in messages, and its file."""
+        """What to call the picture in messages, and its file. Raises InputError for another one than was listed."""
         image = self._images[row].as_py()
         if image["bytes"]:
-            return f"{self.path} [{self.rows.image_id.iloc[row]}]", image["bytes"]
-        return self._originals.where(image["path"]), self._originals.read(image["path"])
+            where, data = f"{self.path} [{self.rows.image_id.iloc[row]}]", image["bytes"]
+        else:
+            where, data = self._originals.where(image["path"]), self._originals.read(image["path"])
+        expected, found = self.rows["sha256"].iloc[row], hashlib.sha256(data).hexdigest()
+        if found != expected:
+            raise InputError(
+                where, f"the picture that was listed, sha256 {expected[:12]}", found[:12], f"restore it, or delete {self.path}"
+            )
+        return where, data
 
     def _exact(self, row: int) -> np.ndarray:
-        return self._picture(row) if self._floats is None else np.load(io.BytesIO(self._floats[row].as_py()), allow_pickle=False)
+        if self._floats is None:
+            return self._picture(row)
+        with refusing(f"{self.path} [{self.rows.image_id.iloc[row]}]", "a picture in float32"):
+            return np.load(io.BytesIO(self._floats[row].as_py()), allow_pickle=False)
 
     def _picture(self, row: int) -> np.ndarray:
         where, picture = self._decoded(row)
@@ -195,13 +210,8 @@ class Shard:
 
 def decode(data: bytes, where: object = "picture") -> Image.Image:
     """The whole of an encoded picture in RGB, of several frames the first. Raises InputError for what is no sound picture."""
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return to_rgb(picture, where)
-    except InputError:
-        raise
-    except Exception as error:  # of any kind: Pillow's readers meet a broken file with struct, zlib, index and value errors
-        raise InputError(where, "a readable picture", f"{error}" or type(error).__name__) from error
+    with refusing(where, "a readable picture"), Image.open(io.BytesIO(data)) as picture:
+        return to_rgb(picture, where)
 
 
 def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:
@@ -315,11 +325,12 @@ def read_shard(path: str | Path) -> Shard:
     metadata = (table.schema.metadata or {}).get(b"robustlens")
     if metadata is None:
         raise InputError(path, "schema metadata `robustlens`", "none")
-    notes = json.loads(metadata)
+    with refusing(path, "notes on root, geometry and origin in the schema metadata", REMAKE):
+        notes = json.loads(metadata)
+        root, geometry, origin = notes["root"], notes["geometry"], notes["origin"]
     floats = table["float"] if "float" in table.column_names else None
-    rows = table.drop_columns(["image", "mask"] + ["float"] * (floats is not None)).to_pandas()
-    originals = Originals(notes["root"])
-    return Shard(Path(path), rows, notes["origin"], table["image"], table["mask"], originals, notes["geometry"], floats)
+    rows = table.drop_columns(["image", "mask"] + ["float"] * (floats is not None)).to_pandas(ignore_metadata=True)
+    return Shard(Path(path), rows, origin, table["image"], table["mask"], Originals(root), geometry, floats)
 
 
 def check_pictures(path: str | Path, size: int = 50) -> None:

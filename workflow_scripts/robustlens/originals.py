@@ -9,7 +9,7 @@ from threading import Lock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.stimuli.cifar import CifarFile
 from robustlens.stimuli.idx import PICTURES, IdxFile
 
@@ -40,13 +40,11 @@ class Originals:
     def read(self, path: str) -> bytes:
         """The picture's bytes. Raises InputError for one that is not there."""
         reference = REFERENCE.fullmatch(path)
-        try:
+        with refusing(self.where(path), "a readable picture"):
             if not reference:
                 return (self.root / path).read_bytes()
             kind = CifarFile if reference["cifar"] else IdxFile if reference["idx"] else _Blocks
             return self._row(kind, self.root / reference["file"], int(reference["row"]), path)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(self.where(path), "a readable picture", error) from error
 
     def _row(self, kind: type, file: Path, row: int, path: str) -> bytes:
         with self._lock:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.manifest import check_exactly_once
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT = "robustlens-activations-1"
 IDENTITY = ("model", "image_set", "weights_sha256", "preprocessing")  # what the shards of one view have in common
+HEAD = (*IDENTITY, "layers", "image_list_sha256")  # attributes that activation files and counts have
 LARGEST = 65504.0  # of float16
 CHUNK_BYTES = 4_000_000
 BLOCK_BYTES = 32_000_000
@@ -264,7 +265,9 @@ class ActivationStore:
     def blocks(self, layer: str, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[slice, np.ndarray]]:
         """Pairs (rows, float16 [rows, n_units, height, width]) in order; no block above ``n_bytes``, if an image is not."""
         for rows in self.slices(layer, n_bytes=n_bytes):
-            yield rows, self._file[layer][rows]
+            with self._reading():
+                values = self._file[layer][rows]
+            yield rows, values
 
     def images(self, layer: str, image_ids: list[str]) -> np.ndarray:
         """float16 [n_images, n_units, height, width] of the images named, in that order. Raises InputError for an unknown id."""
@@ -272,12 +275,16 @@ class ActivationStore:
         if unknown:
             raise InputError(self.path, f"the image {unknown[0]}", "none of that id", REMAKE)
         rows = np.array([self._rows[image_id] for image_id in image_ids])
-        if (np.diff(rows) == 1).all():
-            return self._file[layer][rows[0] : rows[-1] + 1]
-        order = np.argsort(rows)
-        values = np.empty((len(rows), *self.shape(layer)[1:]), np.float16)
-        values[order] = self._file[layer][rows[order]]
-        return values
+        with self._reading():
+            if (np.diff(rows) == 1).all():
+                return self._file[layer][rows[0] : rows[-1] + 1]
+            order = np.argsort(rows)
+            values = np.empty((len(rows), *self.shape(layer)[1:]), np.float16)
+            values[order] = self._file[layer][rows[order]]
+            return values
+
+    def _reading(self) -> AbstractContextManager:
+        return refusing(self.path, "activations that can be read", REMAKE)
 
 
 @contextmanager
@@ -287,22 +294,18 @@ def open_store(path: str | Path) -> Iterator[ActivationStore]:
     The shards behind a view are looked at as well: HDF5 itself would read a missing one as fill values.
     """
     path = Path(path)
-    try:
-        file = h5py.File(path.resolve(), "r", locking="best-effort")  # a view's shards lie beside the file, not beside a link to it
-    except OSError as error:
-        raise InputError(path, "a complete activation file", str(error).splitlines()[0], REMAKE) from error
-    with file:
-        attributes = read_attributes(path, file, FORMAT)
-        for layer in ("image_id", *attributes["layers"]):
-            if layer not in file:
-                raise InputError(path, f"a dataset {layer}", "none", REMAKE)
-        store = ActivationStore(path, file, attributes)
-        for layer in store.layers:
-            if file[layer].dtype != np.float16 or len(store.shape(layer)) != 4 or len(file[layer]) != len(store.image_ids):
-                found = f"{file[layer].dtype} {store.shape(layer)}"
-                raise InputError(path, f"{layer} as float16 [{len(store.image_ids)}, n_units, height, width]", found, REMAKE)
-        if image_list_sha256(store.image_ids) != attributes["image_list_sha256"]:
-            raise InputError(path, "the images of attribute image_list_sha256", "others", REMAKE)
+    with open_hdf5(path, FORMAT, "a complete activation file", HEAD) as (file, attributes):
+        with refusing(path, "a complete activation file", REMAKE):
+            for layer in ("image_id", *attributes["layers"]):
+                if layer not in file:
+                    raise InputError(path, f"a dataset {layer}", "none", REMAKE)
+            store = ActivationStore(path, file, attributes)
+            for layer in store.layers:
+                if file[layer].dtype != np.float16 or len(store.shape(layer)) != 4 or len(file[layer]) != len(store.image_ids):
+                    found = f"{file[layer].dtype} {store.shape(layer)}"
+                    raise InputError(path, f"{layer} as float16 [{len(store.image_ids)}, n_units, height, width]", found, REMAKE)
+            if image_list_sha256(store.image_ids) != attributes["image_list_sha256"]:
+                raise InputError(path, "the images of attribute image_list_sha256", "others", REMAKE)
         if "shards" in attributes and os.environ.get("HDF5_VDS_PREFIX"):
             raise InputError("environment variable HDF5_VDS_PREFIX", "unset (HDF5 would read other shards)", os.environ["HDF5_VDS_PREFIX"])
         for source in attributes.get("shards", []):
@@ -310,15 +313,22 @@ def open_store(path: str | Path) -> Iterator[ActivationStore]:
         yield store
 
 
-def read_attributes(path: str | Path, file: h5py.File, kind: str) -> dict:
-    """The attributes of a file whose attribute ``format`` is ``kind``. Raises InputError for another one."""
-    try:
-        attributes = {name: json.loads(value) for name, value in file.attrs.items()}
-    except (TypeError, ValueError):
-        attributes = {}
-    if attributes.get("format") != kind:
-        raise InputError(path, f"attribute format {kind!r}", repr(attributes.get("format", "another kind of HDF5 file")), REMAKE)
-    return attributes
+@contextmanager
+def open_hdf5(path: str | Path, kind: str, expected: str, needed: tuple[str, ...]) -> Iterator[tuple[h5py.File, dict]]:
+    """A file whose attribute ``format`` is ``kind``, and its attributes, ``needed`` among them. Raises InputError for another one."""
+    with refusing(path, expected, REMAKE):
+        file = h5py.File(Path(path).resolve(), "r", locking="best-effort")  # a view's shards lie beside the file, not beside a link to it
+    with file:
+        try:
+            attributes = {name: json.loads(value) for name, value in file.attrs.items()}
+        except Exception:  # attributes of another kind of file, or damaged ones
+            attributes = {}
+        if attributes.get("format") != kind:
+            raise InputError(path, f"attribute format {kind!r}", repr(attributes.get("format", "another kind of HDF5 file")), REMAKE)
+        missing = [key for key in needed if key not in attributes]
+        if missing:
+            raise InputError(path, f"the attributes {', '.join(needed)}", f"no {', '.join(missing)}", REMAKE)
+        yield file, attributes
 
 
 def _check_source(view: Path, attributes: dict, source: dict) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from robustlens.models.tfjs import read_tfjs
 from robustlens.models.unpickling import EXPECTED, read_torch_file
 
 DEPTH = 5  # of dictionaries in dictionaries
+MOST_PARTS = 10_000
 SHOWN = 3  # names in a message
 
 
@@ -50,7 +52,10 @@ def read_checkpoint(path: str) -> Checkpoint:
     if not isinstance(content, dict):
         kind = type(content).__name__ if not ignored else f"an object ({', '.join(ignored[:SHOWN])})"
         raise InputError(path, "a dictionary of tensors", kind, "save the state_dict() of the network")
-    parts = {place: tensors for place, tensors in _parts(content, "", DEPTH) if tensors}
+    places = list(islice(_parts(content, "", DEPTH), MOST_PARTS + 1))
+    if len(places) > MOST_PARTS:  # few that hold each other, or are held a thousand times
+        raise InputError(path, f"at most {MOST_PARTS} dictionaries in each other", "more")
+    parts = {place: tensors for place, tensors in places if tensors}
     if not parts:
         raise InputError(path, "a dictionary of tensors", "an empty one" if not content else f"none in {some(map(str, content))}")
     return Checkpoint(path, words, parts, ignored)

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from robustlens.errors import InputError
+from robustlens.errors import refusing
 
 
 def read_filters(weights: str, card: str, first: bool = False) -> dict[str, np.ndarray]:
@@ -15,9 +15,8 @@ def read_filters(weights: str, card: str, first: bool = False) -> dict[str, np.n
     The order of the convolutions comes from the key ``convolutions`` of ``card``: a safetensors file keeps none. Empty for a network
     without convolutions. Raises InputError for a file that does not fit the card.
     """
-    names = json.loads(Path(card).read_text())["convolutions"][: 1 if first else None]
-    try:
-        with safe_open(weights, framework="numpy") as state:
-            return {name: state.get_tensor(f"{name}.weight") for name in names}
-    except (SafetensorError, OSError) as error:
-        raise InputError(weights, "a safetensors file with the weights of the card's convolutions", str(error).splitlines()[0]) from error
+    with refusing(card, "the card of a network (JSON) with its convolutions"):
+        names = json.loads(Path(card).read_text())["convolutions"][: 1 if first else None]
+    expected = "a safetensors file with the weights of the card's convolutions"
+    with refusing(weights, expected), safe_open(weights, framework="numpy") as state:
+        return {name: state.get_tensor(f"{name}.weight") for name in names}

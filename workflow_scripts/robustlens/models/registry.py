@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from robustlens.checksum import file_sha256
 from robustlens.devices import claim_device
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.images import Shard
 from robustlens.models.architectures import build_network
 
@@ -93,7 +93,10 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     Claims the device for this process (:func:`robustlens.devices.claim_device`). Raises InputError for a weights file that is not
     the card's, and for a device that is not there.
     """
-    description = json.loads(Path(card).read_text())
+    with refusing(card, "a model's card (JSON)"):
+        description = json.loads(Path(card).read_text())
+        if missing := [key for key in ("model", "architecture", "arguments", "mean", "std", "sha256") if key not in description]:
+            raise InputError(card, "a model's card", f"no {', '.join(missing)}")
     found = file_sha256(weights)
     if found != description["sha256"]:
         raise InputError(weights, f"sha256 {description['sha256'][:16]}... of {card}", f"{found[:16]}...")

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from robustlens.errors import InputError
+from robustlens.errors import refusing
 
 
 def write_state(path: str | Path, weights: dict[str, Tensor], optimiser: dict, **numbers: object) -> None:
@@ -21,16 +21,14 @@ def write_state(path: str | Path, weights: dict[str, Tensor], optimiser: dict, *
 
 def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict, dict]:
     """The weights, the optimiser's ``state_dict`` and the numbers of :func:`write_state`. Raises InputError for another file."""
-    try:
+    with refusing(path, "a training that was put down", "delete it and run again"):
         with safe_open(path, "pt") as file:
             numbers = json.loads(file.metadata()["training"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, KeyError) as error:
-        raise InputError(path, "a training that was put down", str(error).splitlines()[0], "delete it and run again") from error
-    weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser."):
-            _, number, key = name.split(".")
-            moments.setdefault(int(number), {})[key] = tensor
-    return weights, {"state": moments, "param_groups": numbers.pop("groups")}, numbers
+        weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, number, key = name.split(".")
+                moments.setdefault(int(number), {})[key] = tensor
+        return weights, {"state": moments, "param_groups": numbers.pop("groups")}, numbers

@@ -5,8 +5,10 @@ training checkpoints of most groups do (schedules, settings, NumPy's numbers). F
 that a file names it knows the few functions of ``KNOWN``, puts nothing in the place of all else, and calls nothing.
 """
 
+import os
 import pickle
 import warnings
+import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,10 +18,11 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 
 NOTHING = object()  # stands for whatever a file names or makes that is no tensor and no plain container
 EXPECTED = "a checkpoint of plain tensors"
+LARGEST_RATIO = 20  # of what an archive inflates to and its size; one that was compressed later, with half its weights 0, has 4
 # Modules of functions that act on the machine: no checkpoint names one in good faith.
 ACTING_MODULES = frozenset(
     [
@@ -177,6 +180,7 @@ def read_torch_file(path: str) -> tuple[Any, list[str]]:
     First torch's reader of plain tensors; where that stops at something else, :class:`TensorUnpickler`. Raises InputError for a file that
     names a function which acts on the machine, for an archive that is a program (TorchScript), and for what is cut off or no such file.
     """
+    _check_archive(path)
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on how to load such files with all that they hold
         try:
@@ -191,6 +195,18 @@ def read_torch_file(path: str) -> tuple[Any, list[str]]:
             raise
         except Exception as error:
             raise InputError(path, EXPECTED, _reason(error), _mend(error)) from error
+
+
+def _check_archive(path: str) -> None:
+    """Raise InputError for an archive whose files would take far more room than it: torch compresses nothing, so weights never do."""
+    if not zipfile.is_zipfile(path):
+        return
+    with refusing(path, EXPECTED, "perhaps its end is missing: fetch it again"), zipfile.ZipFile(path) as archive:
+        inflated, size = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(path)
+    if inflated > LARGEST_RATIO * size:
+        raise InputError(
+            path, EXPECTED, f"an archive of {size:,} bytes that inflates to {inflated:,}", "do not unpack it by other means either"
+        )
 
 
 def _read_without_objects(path: str, file: IO[bytes]) -> tuple[Any, list[str]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from robustlens.errors import InputError
+from robustlens.errors import refusing
 from robustlens.images import replacing
-from robustlens.store import REMAKE, read_attributes
+from robustlens.store import REMAKE, open_hdf5
 
 FORMAT = "robustlens-top-maps-1"
 
@@ -27,10 +27,7 @@ def write_top_maps(path: str | Path, layers: dict[str, np.ndarray]) -> None:
 @contextmanager
 def open_top_maps(path: str | Path) -> Iterator[dict[str, h5py.Dataset]]:
     """Layer -> float16 ``[n_units, n_ranks, height, width]``. Raises InputError for a file that is cut off or of another kind."""
-    try:
-        file = h5py.File(path, "r", locking="best-effort")
-    except OSError as error:
-        raise InputError(path, "a complete file of maps", str(error).splitlines()[0], REMAKE) from error
-    with file:
-        layers = read_attributes(path, file, FORMAT)["layers"]
-        yield {layer: file[str(number)] for number, layer in enumerate(layers)}
+    with open_hdf5(path, FORMAT, "a complete file of maps", ("layers",)) as (file, attributes):
+        with refusing(path, "a complete file of maps", REMAKE):
+            maps = {layer: file[str(number)] for number, layer in enumerate(attributes["layers"])}
+        yield maps

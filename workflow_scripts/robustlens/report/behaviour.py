@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.randomness import generator
 from robustlens.report.significance import holm, mcnemar_of_counts
 from robustlens.report.statistics import interval, wilson
@@ -48,18 +48,17 @@ def read_predictions(paths: list[str], stimuli: list[str] | None = None) -> pd.D
 
 def _batches(path: str, stimuli: list[str] | None) -> Iterator[pa.RecordBatch]:
     """The rows of one file, a part at a time: the lists of five classes take four times the room of what is made of them."""
-    try:
-        with pq.ParquetFile(path, read_dictionary=NAMES) as file:
-            columns = [*NAMES, *NUMBERS, "top5"]
-            if missing := [name for name in columns if name not in file.schema_arrow.names]:
-                raise InputError(path, f"predictions, with the columns {', '.join(columns)}", f"no {', '.join(missing)}")
-            for batch in file.iter_batches(ROWS, columns=columns):
-                if stimuli is not None:
-                    batch = batch.filter(pc.is_in(batch["stimulus"], pa.array(stimuli, pa.string())))
-                if batch.num_rows:
-                    yield batch
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
+    whole = refusing(path, "a complete Parquet file", "delete it and run again")
+    with whole, pq.ParquetFile(path, read_dictionary=NAMES, page_checksum_verification=True) as file:
+        columns = [*NAMES, *NUMBERS, "top5"]
+        if missing := [name for name in columns if name not in file.schema_arrow.names]:
+            raise InputError(path, f"predictions, with the columns {', '.join(columns)}", f"no {', '.join(missing)}")
+        for batch in file.iter_batches(ROWS, columns=columns):
+            batch.validate(full=True)
+            if stimuli is not None:
+                batch = batch.filter(pc.is_in(batch["stimulus"], pa.array(stimuli, pa.string())))
+            if batch.num_rows:
+                yield batch
 
 
 def _decided(batch: pa.RecordBatch, known: dict[str, dict[str, int]]) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from h5py import Dataset
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.report.explorer_pictures import masks
 
 BEST = 5  # concepts of a unit
@@ -104,15 +104,14 @@ def read(path: str | None, kind: str) -> pd.DataFrame:
     """The columns of ``COLUMNS`` of a table; without rows where there is no file."""
     if path is None:
         return pd.DataFrame(columns=COLUMNS[kind])
-    return open_table(path, kind).read(COLUMNS[kind]).to_pandas()
+    with refusing(path, "a complete Parquet file", "delete it and run again"):
+        return open_table(path, kind).read(COLUMNS[kind]).to_pandas()
 
 
 def open_table(path: str, kind: str) -> pq.ParquetFile:
     """A Parquet file that has the columns of its kind. Raises InputError for another one."""
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0], "delete it and run again") from error
+    with refusing(path, "a complete Parquet file", "delete it and run again"):
+        file = pq.ParquetFile(path, page_checksum_verification=True)
     if missing := [name for name in COLUMNS[kind] if name not in file.schema_arrow.names]:
         raise InputError(path, f"the columns {', '.join(COLUMNS[kind])}", f"no {', '.join(missing)}")
     return file
@@ -124,9 +123,10 @@ def best_concepts(path: str) -> pd.DataFrame:
     The file is read a part at a time: the matrix of a large study has millions of rows.
     """
     kept = [best_of(pd.DataFrame(columns=COLUMNS["iou"]))]
-    for batch in open_table(path, "iou").iter_batches(BATCH, columns=COLUMNS["iou"]):
-        rows = batch.filter(pa.compute.greater(batch["iou"], 0))
-        kept.append(best_of(rows.to_pandas().astype({"name": str, "category": str})))
+    with refusing(path, "a complete Parquet file", "delete it and run again"):
+        for batch in open_table(path, "iou").iter_batches(BATCH, columns=COLUMNS["iou"]):
+            rows = batch.filter(pa.compute.greater(batch["iou"], 0))
+            kept.append(best_of(rows.to_pandas().astype({"name": str, "category": str})))
     return best_of(pd.concat([part for part in kept if len(part)] or kept))
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from h5py import Dataset
 from PIL import Image
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.images import read_shard
 from robustlens.report.figures_pictures import TILE, shrink
 
@@ -71,6 +71,8 @@ def masks(maps: Dataset, top: pd.DataFrame) -> np.ndarray:
     step = max(1, BLOCK_BYTES // (2 * n_ranks * height * width))
     for start in range(0, n_units, step):
         rows = np.flatnonzero((unit >= start) & (unit < start + step))
-        on = maps[start : start + step][unit[rows] - start, rank[rows]] > threshold[rows, None, None]
+        with refusing(maps.file.filename, "maps that can be read", "delete it and run again"):
+            block = maps[start : start + step]
+        on = block[unit[rows] - start, rank[rows]] > threshold[rows, None, None]
         bits[rows] = np.packbits(on.reshape(len(rows), -1), axis=1)
     return bits

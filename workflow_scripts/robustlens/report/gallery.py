@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from robustlens.errors import InputError
+from robustlens.errors import refusing
 from robustlens.images import Shard, read_shard
 from robustlens.report import captions, figures, figures_behaviour, figures_curves, figures_neurons, figures_pictures, figures_top_images
 from robustlens.report.captions import Inputs
@@ -65,18 +64,14 @@ def open_pictures(shards: list[str], weights: list[str]) -> Pictures:
 
 
 def _load(path: str) -> dict:
-    try:
+    with refusing(path, "a safetensors file"):
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, "a safetensors file", str(error).splitlines()[0]) from error
 
 
 def read_parquets(paths: list[str], columns: list[str]) -> pd.DataFrame:
     """Several Parquet tables under each other; an empty one with ``columns`` where there are none."""
-    try:
+    with refusing(", ".join(map(str, paths)), "Parquet tables"):
         return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True) if paths else pd.DataFrame(columns=columns)
-    except (OSError, ValueError) as error:
-        raise InputError(", ".join(map(str, paths)), "Parquet tables", str(error).splitlines()[0]) from error
 
 
 def entries(results: Results) -> list[Entry]:

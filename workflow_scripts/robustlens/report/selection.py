@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.imagenet import SIXTEEN, membership
 from robustlens.report.behaviour import both_correct
 
@@ -19,10 +19,8 @@ def select(predictions: pd.DataFrame, manifest: pd.DataFrame, pair: dict) -> pd.
 
 def read_published(path: str | Path) -> np.ndarray:
     """Names of pictures, a text array [n_published] in NumPy's format. Raises InputError for other content, pickles and repeated names."""
-    try:
+    with refusing(path, "a NumPy file of picture names"):
         names = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(path, "a NumPy file of picture names", str(error).splitlines()[0]) from error
     if not isinstance(names, np.ndarray) or names.ndim != 1 or names.dtype.kind != "U":
         got = f"{names.dtype} {list(names.shape)}" if isinstance(names, np.ndarray) else "several arrays"
         raise InputError(path, "a NumPy file of picture names, one dimension of text", got)

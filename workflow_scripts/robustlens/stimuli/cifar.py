@@ -5,6 +5,7 @@
 pictures is the same in all. Nothing but arrays, numbers and text is ever made from a pickle.
 """
 
+import io
 import json
 import pickle
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.stimuli.image_folder import as_manifest
 
 SIDE = 32  # px
@@ -77,10 +78,8 @@ def _labels(file: Path) -> list[int]:
 def _labels_beside(root: Path, split: str, files: list[str]) -> list[list[int]]:
     """The labels of each PNG, which are all in one JSON list."""
     path = root / LABELS[split]
-    try:
+    with refusing(path, "a JSON list of labels"):
         labels = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(path, "a JSON list of labels", error) from error
     lengths = [len(_read(root / file)[0]) for file in files]
     if not isinstance(labels, list) or len(labels) != sum(lengths):
         got = len(labels) if isinstance(labels, list) else type(labels).__name__
@@ -93,10 +92,8 @@ def _labels_beside(root: Path, split: str, files: list[str]) -> list[list[int]]:
 def _read(file: Path) -> tuple[np.ndarray, list[int] | None]:
     """uint8 ``[n_images, 32, 32, 3]`` and the labels, None where they are in another file."""
     readers = {"": _read_pickle, ".bin": _read_records, ".png": _read_sprite}
-    try:
+    with refusing(file, "a complete file of CIFAR-10"):
         return readers[file.suffix](file)
-    except OSError as error:
-        raise InputError(file, "a complete file of CIFAR-10", error) from error
 
 
 def _from_planes(values: np.ndarray) -> np.ndarray:
@@ -122,12 +119,9 @@ def _read_sprite(file: Path) -> tuple[np.ndarray, None]:
 
 def _read_pickle(file: Path) -> tuple[np.ndarray, list[int]]:
     """``cifar-10-batches-py``: a dictionary with ``data``, uint8 ``[n_images, 3072]``, and ``labels``, a list of numbers."""
-    try:
-        with file.open("rb") as stream:
-            batch = _Unpickler(stream, encoding="latin1").load()  # written by Python 2, whose text comes in bytes
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError, MemoryError) as error:
-        raise InputError(file, "a complete file of CIFAR-10", str(error) or type(error).__name__) from error
+    batch = _Unpickler(io.BytesIO(file.read_bytes()), encoding="latin1").load()  # written by Python 2, whose text comes in bytes
     data, labels = (batch.get(key) for key in ("data", "labels")) if isinstance(batch, dict) else (None, None)
+    data = data.values if isinstance(data, _Array) else data
     if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 2 and data.shape[1] == N_VALUES):
         got = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data).__name__
         raise InputError(file, f"data: uint8 [n_images, {N_VALUES}]", got)
@@ -136,25 +130,45 @@ def _read_pickle(file: Path) -> tuple[np.ndarray, list[int]]:
     return _from_planes(data), labels
 
 
-class _Unpickler(pickle.Unpickler):
+class _Array:
+    """Stands for an array while its pickle is read: NumPy's own would take any state, also one that lies about its memory."""
+
+    values: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, kind, columns_first, values = state
+        if not isinstance(kind, _Bytes) or columns_first:
+            raise pickle.UnpicklingError("an array of another layout")
+        values = values.encode("latin1") if isinstance(values, str) else values
+        self.values = np.frombuffer(values, np.uint8).reshape(shape)
+
+
+class _Bytes:
+    """Stands for the type of whole bytes; what else is said of it is left."""
+
+    def __setstate__(self, state: tuple) -> None:
+        pass
+
+
+class _Unpickler(pickle._Unpickler):  # the one in Python: the other takes memory for whatever number of objects a file claims
     """Makes arrays of whole bytes, and refuses every other thing that a pickle may ask for."""
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):
             return _empty_array
         if (module, name) == ("numpy", "ndarray"):
-            return np.ndarray
+            return _Array
         if (module, name) == ("numpy", "dtype"):
             return _bytes_type
         raise pickle.UnpicklingError(f"{module}.{name}, which is no part of an array")
 
 
-def _empty_array(kind: type, shape: tuple, code: object) -> np.ndarray:
+def _empty_array(kind: type, shape: tuple, code: object) -> _Array:
     """What an array begins as; its shape, type and values follow."""
-    return np.empty(0, np.uint8)
+    return _Array()
 
 
-def _bytes_type(code: object, *how: object) -> np.dtype:
+def _bytes_type(code: object, *how: object) -> _Bytes:
     if code not in ("u1", "uint8"):
         raise pickle.UnpicklingError(f"values of the type {code!r}, where whole bytes belong")
-    return np.dtype(np.uint8, copy=True)
+    return _Bytes()

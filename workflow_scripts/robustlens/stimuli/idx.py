@@ -5,15 +5,16 @@ highest first, and the values; it may be compressed with gzip.
 """
 
 import gzip
-import zlib
+from math import prod
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.stimuli.image_folder import as_manifest
 
+MOST = 2**31  # values of a file: 45 times the pictures of MNIST
 PREFIXES = {"train": "train", "test": "t10k"}  # of the files of a split
 ENDINGS = ("-idx{axes}-ubyte", "-idx{axes}-ubyte.gz", ".idx{axes}-ubyte", ".idx{axes}-ubyte.gz")  # as they are found
 PICTURES = r"(train|t10k)-images[-.]idx3-ubyte(\.gz)?"  # the file's name, as a regular expression
@@ -53,18 +54,19 @@ class IdxFile:
 
 def read_idx(path: Path, axes: int) -> np.ndarray:
     """uint8 with ``axes`` axes. Raises InputError for a file with another beginning or length, and one that gzip cannot read."""
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(path, "a complete idx file", error) from error
-    if data[:4] != bytes([0, 0, 8, axes]):
-        raise InputError(path, f"an idx file of bytes with {axes} axes (0000080{axes})", data[:4].hex() or "an empty file")
     header = 4 + 4 * axes
-    shape = np.frombuffer(data[4:header].ljust(4 * axes, b"\0"), ">u4").astype(np.int64)
-    if len(data) != header + shape.prod():
-        raise InputError(path, f"{header + shape.prod()} bytes for the shape {shape.tolist()}", len(data))
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    with refusing(path, "a complete idx file"), (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        head = file.read(header)
+        if head[:4] != bytes([0, 0, 8, axes]):
+            raise InputError(path, f"an idx file of bytes with {axes} axes (0000080{axes})", head[:4].hex() or "an empty file")
+        shape = np.frombuffer(head[4:].ljust(4 * axes, b"\0"), ">u4").tolist()
+        if prod(shape) > MOST:
+            raise InputError(path, f"at most {MOST:,} values", f"the shape {shape}")
+        data = file.read(prod(shape) + 1)  # no more than the file says that there is, whatever it inflates to
+    if len(head) + len(data) != header + prod(shape):
+        found = f"{len(head) + len(data)}{' or more' * (len(data) > prod(shape))}"
+        raise InputError(path, f"{header + prod(shape)} bytes for the shape {shape}", found)
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _find(root: Path, name: str, axes: int) -> Path:

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.stimuli.image_folder import as_manifest, files_below
 
 OPTIONAL = ("shape", "texture")  # columns of class indices that are taken over where all files have them
@@ -33,14 +33,11 @@ def list_parquet(root: str | Path, n_images: int) -> pd.DataFrame:
 
 def _rows(path: Path, name: str) -> list[tuple[str, int, int, int, str]]:
     """The manifest rows of one file."""
-    try:
-        with pq.ParquetFile(path) as parquet:
-            schema = parquet.schema_arrow
-            _check_columns(path, schema)
-            wanted = [column for column in ("label", "image_id", *OPTIONAL) if column in schema.names]
-            table = parquet.read(columns=wanted).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(path, "a complete Parquet file", str(error).splitlines()[0]) from error
+    with refusing(path, "a complete Parquet file"), pq.ParquetFile(path) as parquet:
+        schema = parquet.schema_arrow
+        _check_columns(path, schema)
+        wanted = [column for column in ("label", "image_id", *OPTIONAL) if column in schema.names]
+        table = parquet.read(columns=wanted).to_pydict()
     paths = [f"{name}#{row}" for row in range(len(table["label"]))]
     for reference, label in zip(paths, table["label"], strict=True):
         if label is None or label < 0:
