@@ -43,6 +43,7 @@ TABLES = expand(
         "mce",
         "robustness",
         "training",
+        *(["excluded_images"] if SIFTED else []),
         *UNIT_TABLES,
     ],
 )
@@ -207,6 +208,26 @@ rule draw_figures:
         code=code("draw_figures.py"),
     script:
         "../workflow_scripts/draw_figures.py"
+
+
+rule tabulate_exclusions:
+    """The pictures that no network was shown because they could not be read."""
+    input:
+        excluded=expand("results/stimuli/{source}/excluded.parquet", source=SIFTED),
+    output:
+        excluded_csv="results/reports/tables/excluded_images.csv",
+    log:
+        "logs/tabulate_exclusions.log",
+    benchmark:
+        "benchmarks/tabulate_exclusions.tsv"
+    localrule: True
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        sources=SIFTED,
+        code=code("tabulate_exclusions.py"),
+    script:
+        "../workflow_scripts/tabulate_exclusions.py"
 
 
 rule write_page:

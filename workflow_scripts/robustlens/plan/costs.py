@@ -29,7 +29,7 @@ UNITS = {  # what the time of a rule's job grows with; of rules that are not nam
         "GFLOP",
     ),
     **dict.fromkeys(("render_images", "make_stimulus", "compute_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
-    **dict.fromkeys(("index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
+    **dict.fromkeys(("sift_images", "index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
     "measure_maps": "GB",  # of activations
     "dissect": "Mpixel",  # of the units' maps at the size of the label maps
 }
@@ -183,7 +183,7 @@ class Costs:
     def _index_images(self, job: Job, images: int) -> dict:
         return {"amount": images}
 
-    _index_concepts = _index_images
+    _index_concepts = _sift_images = _index_images
 
     def _pack_concepts(self, job: Job, images: int) -> dict:
         return {"amount": self.config["concepts"][job.wildcards["concept_set"]]["n_images"]}

@@ -92,6 +92,15 @@ def tally(claims: pd.DataFrame) -> str:
     return f"of {measured} comparisons, {joined(parts)}"
 
 
+# ------------------------------------------------------------------------------------------------------------------ pictures
+def find_exclusions(results: Results) -> list[str]:
+    """How many pictures of each source could not be read, where the study excludes them."""
+    counts = results.table("excluded_images")["source"].value_counts(sort=False)
+    sources = results.study.get("sources", {})
+    shown = "no network was shown them, and every n counts the others alone"
+    return [sentence(f"{n} of the {sources[name]['n_images']} pictures of {name} could not be read: {shown}") for name, n in counts.items()]
+
+
 # ----------------------------------------------------------------------------------------------------------------- behaviour
 def find_accuracy(results: Results) -> list[str]:
     found = [group_sentence(results, group) for group in GROUPS]

@@ -20,10 +20,6 @@ class Section:
     find: Callable[[Results], list[str]]
 
 
-def nothing(results: Results) -> list[str]:
-    return []
-
-
 SECTIONS = (
     Section(
         "pictures",
@@ -32,9 +28,9 @@ SECTIONS = (
         "the shape, the sharpness, or a change of a few pixels made to mislead it. What a network can spare tells what it goes "
         "by.",
         ("stimuli",),
+        ("excluded_images",),
         (),
-        (),
-        nothing,
+        findings.find_exclusions,
     ),
     Section(
         "recognition",
