@@ -1,12 +1,15 @@
 """Files that are damaged in every which way: each reader gives what it read, or one sentence (InputError), and nothing else.
 
-Damage is drawn from a seed, so a file that once broke a reader comes back in every run: cut ends, flipped bits, bytes that are
-spliced, zero or there twice. ``ROBUSTLENS_FUZZ`` in the environment is how many of each file are read, 25 by itself.
+Damage is drawn from a seed: cut ends, flipped bits, bytes that are spliced, zero or there twice. ``ROBUSTLENS_FUZZ`` in the environment is
+how many of each file are read, 25 by itself. A file that breaks a reader is left in tests/corpus, to be kept: it is read in every run.
 """
 
+import hashlib
 import io
 import json
 import os
+import re
+import shutil
 import warnings
 import zlib
 from collections.abc import Callable
@@ -41,6 +44,7 @@ from robustlens.stimuli.idx import read_idx
 from robustlens.stimuli.packed import list_parquet
 from robustlens.store import ActivationWriter, open_store
 
+CORPUS = Path(__file__).parents[1] / "corpus"
 N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 25))
 IDENTITY = {"model": "net", "image_set": "clean", "weights_sha256": "abc", "preprocessing": "[0,1] RGB"}
 RANDOM = np.random.default_rng(0)
@@ -319,20 +323,40 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("kind", FILES)
-def test_what_is_damaged_is_read_or_refused(tmp_path, kind):
-    path, read_file = FILES[kind](tmp_path)
-    whole, refused = path.read_bytes(), 0
+SLUGS = {re.sub(r"\W+", "-", kind): kind for kind in FILES}
+
+
+def is_refused(read_file: Callable, path: Path) -> bool:
+    """Whether the file is refused, in one sentence, or read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of readers, on what they find
+        try:
+            read_file(path)
+        except InputError as error:
+            assert "\n" not in str(error)
+            return True
+    return False
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_what_is_damaged_is_read_or_refused(tmp_path, slug):
+    path, read_file = FILES[SLUGS[slug]](tmp_path)
+    whole, n_refused = path.read_bytes(), 0
     read_file(path)
     for trial in range(N_TRIALS):
-        path.write_bytes(damaged(whole, np.random.default_rng([zlib.crc32(kind.encode()), trial])))
+        path.write_bytes(damaged(whole, np.random.default_rng([zlib.crc32(slug.encode()), trial])))
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of readers, on what they find
-                read_file(path)
-        except InputError as error:
-            refused += 1
-            assert "\n" not in str(error), f"trial {trial}: {error}"
-        except Exception as error:
-            raise AssertionError(f"trial {trial}: {type(error).__name__}: {error}") from error
-    assert refused, "nothing was noticed"
+            n_refused += is_refused(read_file, path)
+        except Exception:
+            kept = CORPUS / f"{slug}.{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copy(path, kept)
+            raise
+    assert n_refused, "nothing was noticed"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir()))
+def test_what_once_broke_a_reader(tmp_path, name):
+    path, read_file = FILES[SLUGS[name.partition(".")[0]]](tmp_path)
+    shutil.copy(CORPUS / name, path)
+    is_refused(read_file, path)

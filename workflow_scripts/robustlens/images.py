@@ -90,7 +90,9 @@ def read_table(path: str | Path, columns: Mapping[str, pa.DataType] = MappingPro
             groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
             table = pa.concat_tables(groups) if groups else file.read()
         table.validate(full=True)  # text that is no UTF-8, lists that end before they begin
-    missing = [name for name in columns if name not in table.column_names]
+        missing = [name for name in columns if name not in table.column_names]
+        notes = {key: text for key, text in (table.schema.metadata or {}).items() if key != b"pandas"}  # which pandas would decode
+        table = table.replace_schema_metadata(notes)
     if missing:
         raise InputError(path, f"the columns {', '.join(columns)}", f"no {', '.join(missing)}")
     for name, dtype in columns.items():
