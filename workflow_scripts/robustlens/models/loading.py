@@ -48,7 +48,7 @@ class TrainingImages:
     """
 
     def __init__(self, shards: list[Shard], augmentation: Iterable[str] = ()):
-        self.shards = [replace(shard, rows=shard.rows[["image_id", "label"]]) for shard in shards]
+        self.shards = [replace(shard, rows=shard.rows[["image_id", "label", "sha256"]]) for shard in shards]
         self.labels = np.concatenate([shard.rows["label"].to_numpy(np.int64) for shard in shards])
         self.offsets = np.cumsum([0, *(len(shard) for shard in shards)])
         self.augmentation = [name for name in augmentation if name in OF_PICTURES]
