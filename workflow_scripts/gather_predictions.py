@@ -4,7 +4,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from robustlens.errors import InputError
-from robustlens.images import read_manifest, read_table, replacing
+from robustlens.files import replacing
+from robustlens.images import read_manifest, read_table
 from robustlens.manifest import ImageCount
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from robustlens.images import replacing
+from robustlens.files import replacing
 from robustlens.models.layers import default_layers, trace_pass
 from robustlens.models.registry import load_model
 

@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robustlens.images import count_rows, read_shard, replacing
+from robustlens.files import replacing
+from robustlens.images import count_rows, read_shard
 from robustlens.inference import Blocks
 from robustlens.models.registry import load_model
 from robustlens.predictions import predict

@@ -1,10 +1,9 @@
 """Compare the accuracy of one imported network on clean with the one that the config expects (rule verify_model)."""
 
-import json
-
 import pandas as pd
 
-from robustlens.images import count_rows, read_shard, replacing
+from robustlens.files import write_json
+from robustlens.images import count_rows, read_shard
 from robustlens.inference import Blocks
 from robustlens.models.registry import load_model
 from robustlens.predictions import predict
@@ -37,8 +36,7 @@ def main(
     answer = predict(model, read_shard(shards[0]).take(rows[:1]), blocks=Blocks(model.device, batch_size, 1), **asked)
     n_classes = len(answer["probabilities"].iloc[0])
     found = verify(model.card["model"], pd.concat(parts, ignore_index=True), expected, n_classes)
-    with replacing(verified) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    write_json(verified, found)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Write the report: one page that needs nothing else. And the config that it is of."""
 
-import json
 from pathlib import Path
 
 import robustlens.report.page as report
+from robustlens.files import write_json
 from robustlens.report.latex import write_latex
 from robustlens.report.results import RESOURCES, Results, read_cards, read_table, read_tables
 
@@ -29,8 +29,7 @@ def main(
     results = Results(study, read_tables(tables))
     write_latex(results.tables, Path(latex))
     words = read_table(wording or RESOURCES / "claims.csv", "wording")
-    Path(study_json).parent.mkdir(parents=True, exist_ok=True)
-    Path(study_json).write_text(json.dumps(study, indent=1) + "\n", encoding="utf-8")
+    write_json(study_json, study)
     facts = read_table(published or RESOURCES / "published.csv", "published")
     report.write_page(Path(page), results, read_table(claims, "claims"), words, facts, Path(figures), read_cards(cards), command)
 

@@ -16,6 +16,7 @@ import pandas as pd
 from PIL import Image
 
 from robustlens.errors import InputError, refusing
+from robustlens.files import replacing
 from robustlens.images import encode_png
 
 SIZES = ["ih", "iw", "sh", "sw"]  # px: height and width of the image, height and width of its label PNGs
@@ -157,8 +158,6 @@ def write_broden(folder: str | Path, names: dict[str, Iterable[str]], images: It
 
     ``names``: category -> names of its labels, in category order; no name twice. Labels are numbered from 1 in that order.
     """
-    folder = Path(folder)
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     labels = pd.DataFrame([(name, category) for category, group in names.items() for name in group], columns=["name", "category"])
     labels.insert(0, "number", np.arange(1, len(labels) + 1))
     if labels["name"].duplicated().any():
@@ -168,38 +167,42 @@ def write_broden(folder: str | Path, names: dict[str, Iterable[str]], images: It
     frequency, coverage = np.zeros(len(labels) + 1, int), np.zeros(len(labels) + 1)
 
     rows = []
-    for image in images:
-        height, width = image.pixels.shape[:2]
-        (folder / "images" / image.name).write_bytes(encode_png(image.pixels))
-        row = dict.fromkeys(["image", "split", *SIZES, *names], "")
-        row |= {"image": image.name, "split": _split(image.name), "ih": height, "iw": width, "sh": height, "sw": width}
-        for category, codes in image.maps.items():
-            plane = np.where(codes > 0, codes + first[category] - 1, 0)
-            row[category] = f"{Path(image.name).with_suffix('')}_{category}.png"
-            (folder / "images" / row[category]).write_bytes(encode_png(_red_green(plane)))
-            share = np.bincount(plane.ravel(), minlength=len(frequency)) / plane.size
-            frequency += share > 0
-            coverage += share
-        for category, held in image.whole.items():
-            numbers = [number[name] for name in held]
-            row[category] = ";".join(map(str, numbers))
-            frequency[numbers] += 1
-            coverage[numbers] += 1
-        rows.append(row)
-    _write_tables(folder, labels.assign(frequency=frequency[1:], coverage=coverage[1:]), pd.DataFrame(rows))
+    with replacing(folder) as temporary:
+        (temporary / "images").mkdir(parents=True)
+        for image in images:
+            height, width = image.pixels.shape[:2]
+            (temporary / "images" / image.name).write_bytes(encode_png(image.pixels))
+            row = dict.fromkeys(["image", "split", *SIZES, *names], "")
+            row |= {"image": image.name, "split": _split(image.name), "ih": height, "iw": width, "sh": height, "sw": width}
+            for category, codes in image.maps.items():
+                plane = np.where(codes > 0, codes + first[category] - 1, 0)
+                row[category] = f"{Path(image.name).with_suffix('')}_{category}.png"
+                (temporary / "images" / row[category]).write_bytes(encode_png(_red_green(plane)))
+                share = np.bincount(plane.ravel(), minlength=len(frequency)) / plane.size
+                frequency += share > 0
+                coverage += share
+            for category, held in image.whole.items():
+                numbers = [number[name] for name in held]
+                row[category] = ";".join(map(str, numbers))
+                frequency[numbers] += 1
+                coverage[numbers] += 1
+            rows.append(row)
+        for name, table in _tables(labels.assign(frequency=frequency[1:], coverage=coverage[1:])).items():
+            table.to_csv(temporary / name, index=False)
+        pd.DataFrame(rows).to_csv(temporary / "index.csv", index=False)
 
 
-def _write_tables(folder: Path, labels: pd.DataFrame, index: pd.DataFrame) -> None:
-    groups = labels.groupby("category", sort=False)
+def _tables(labels: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables on labels (``number, name, category, frequency, coverage``) by the names of their files."""
+    tables, groups = {}, labels.groupby("category", sort=False)
     for category, group in groups:
         table = group.sort_values("frequency", ascending=False, kind="stable")
         table.insert(0, "code", np.arange(1, len(table) + 1))
-        table.drop(columns="category").to_csv(folder / f"c_{category}.csv", index=False)
+        tables[f"c_{category}.csv"] = table.drop(columns="category")
     summary = groups.agg(first=("number", "min"), last=("number", "max"), count=("number", "size"), frequency=("frequency", "sum"))
-    summary.rename_axis("name").to_csv(folder / "category.csv")
+    tables["category.csv"] = summary.rename_axis("name").reset_index()
     held_by = labels["category"] + "(" + labels["frequency"].astype(str) + ")"
-    labels.assign(category=held_by, syns="").to_csv(folder / "label.csv", index=False)
-    index.to_csv(folder / "index.csv", index=False)
+    return {**tables, "label.csv": labels.assign(category=held_by, syns="")}
 
 
 def _red_green(plane: np.ndarray) -> np.ndarray:

@@ -3,10 +3,8 @@
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
 from robustlens.errors import InputError, refusing
+from robustlens.files import replacing
 from robustlens.originals import Originals
 
 MANIFEST_COLUMNS = {
@@ -59,19 +58,6 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
 def shard_rows(manifest: pd.DataFrame, shard: int, images_per_shard: int) -> pd.DataFrame:
     """The manifest rows of one shard, in manifest order."""
     return manifest.iloc[shard * images_per_shard : (shard + 1) * images_per_shard].reset_index(drop=True)
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name to write to, renamed to ``path`` when the context ends well: a half-written file never has the final name."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_parquet(path: str | Path, table: pa.Table | pd.DataFrame, *, rows_together: int | None = None) -> None:

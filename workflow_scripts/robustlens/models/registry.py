@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from robustlens.checksum import file_sha256
 from robustlens.devices import claim_device
 from robustlens.errors import InputError, refusing
+from robustlens.files import replacing, write_json
 from robustlens.images import Shard
 from robustlens.models.architectures import build_network
 
@@ -78,13 +79,13 @@ def save_model(folder: Path, network: nn.Module, card: dict) -> None:
     """Write ``weights.safetensors`` and ``card.json`` (with the weights' sha256 and the convolutions' order) into ``folder``."""
     save_weights(folder / "weights.safetensors", network)
     card = {**card, "convolutions": convolutions(network), "sha256": file_sha256(folder / "weights.safetensors")}
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    write_json(folder / "card.json", card)
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
     """Write a state dict as safetensors; tensors that share memory (tied weights) are written each."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}, path)
+    with replacing(path) as temporary:
+        save_file({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}, temporary)
 
 
 def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ()) -> Classifier:

@@ -8,15 +8,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from robustlens.errors import refusing
+from robustlens.files import replacing
 
 
 def write_state(path: str | Path, weights: dict[str, Tensor], optimiser: dict, **numbers: object) -> None:
     """Write a state: ``weights`` and ``optimiser`` as torch's ``state_dict`` gives them, ``numbers`` whatever JSON can hold."""
     moments = {f"optimiser.{i}.{key}": value for i, state in optimiser["state"].items() for key, value in state.items()}
     named = {f"network.{name}": tensor for name, tensor in weights.items()} | {k: v for k, v in moments.items() if v is not None}
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in named.items()}  # tied weights are written each
-    save_file(tensors, path, {"training": json.dumps({"groups": optimiser["param_groups"], **numbers})})
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"training": json.dumps({"groups": optimiser["param_groups"], **numbers})})
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict, dict]:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 
 from robustlens.errors import InputError
+from robustlens.files import write_json
 
 BYTES = 2  # of a value, float16
 MOST_VALUES = 300  # that a layer set gives for each pixel, as taken where this already settles it; all 53 convolutions of a ResNet-50: 221
@@ -34,10 +35,8 @@ def is_streamed(config: dict, cache: Path) -> bool:
                 known[key] = _cells(model, spec, side)
             total += n_images * known[key] * BYTES
     if known != before:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        temporary = cache.with_name(f"{cache.name}.{os.getpid()}")  # a run that is killed here, or reads here, finds a whole file
-        temporary.write_text(json.dumps(known))
-        temporary.replace(cache)
+        with suppress(InputError):  # another run is writing the same
+            write_json(cache, known)
     return total > asked["largest_dump"]
 
 

@@ -14,6 +14,7 @@ from math import inf, log
 from pathlib import Path
 
 from robustlens.errors import InputError
+from robustlens.files import replacing
 from robustlens.plan.costs import UNITS, Cost
 from robustlens.plan.jobs import Job
 
@@ -58,7 +59,7 @@ def read_rates(path: str | Path) -> list[Rate]:
 def write_rates(path: str | Path, rates: Iterable[Rate]) -> None:
     """Write a table that :func:`read_rates` reads, numbers to three digits."""
     names = [field.name for field in fields(Rate)]
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(names)
         for rate in rates:

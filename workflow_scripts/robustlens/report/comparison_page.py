@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from robustlens.files import write_text
 from robustlens.report.comparison import CLAIM, OWN, Run
 from robustlens.report.results import VERDICTS, display
 from robustlens.report.style import number, render
@@ -30,8 +31,7 @@ def write_page(page: Path, runs: list[Run], tables: dict[str, pd.DataFrame]) -> 
         most=MOST_ROWS,
         repeated=[name for name in dict.fromkeys(run.group for run in runs) if sum(run.group == name for run in runs) > 1],
     )
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(text, encoding="utf-8")
+    write_text(page, text)
 
 
 def setting_rows(runs: list[Run], settings: pd.DataFrame) -> list[dict]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from robustlens.files import replacing, write_text
 from robustlens.neurons.top_maps import open_top_maps
 from robustlens.report.explorer_data import BEST, Files, Tables, add_masks, choose_images, layer_data, read_model
 from robustlens.report.explorer_pictures import PER_ROW, write_sheets
@@ -24,24 +25,25 @@ def write_explorer(folder: Path, results: Results, files: Files, shards: list[st
     ``concepts.js``: the units of every concept, for the search. ``shards``: of the images of top_images.parquet. One layer is held in
     memory at a time.
     """
-    (folder / "layers").mkdir(parents=True, exist_ok=True)
     shown, wanted = choose_images(files.top_images)
-    pictures, tile = write_sheets(folder / "sheets", shards, wanted)
-    concepts: dict[tuple, int] = {}
-    found: dict[int, list] = {}
-    index: dict = {"models": [], "tile": tile, "per_row": PER_ROW, "cut": results.complexity_threshold(), "best": BEST, "shown": shown}
-    number = 0
-    for model in results.study.get("models") or {}:
-        layers = []
-        for layer, data in layers_of(model, results, files, concepts, pictures, shown):
-            write_script(folder / "layers" / f"{number}.js", "layer", number, data)
-            gather(found, number, data)
-            layers.append({"name": layer, "number": number, "n_units": len(data["units"])})
-            number += 1
-        index["models"] += [{"name": model, **role_of(results, model), "layers": layers}] if layers else []
-    index["concepts"] = [[name, category, concept_set] for concept_set, _, name, category in concepts]
-    write_script(folder / "concepts.js", "found", [flat(found.get(place, [])) for place in range(len(concepts))])
-    write_pages(folder, results, index)
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        pictures, tile = write_sheets(temporary / "sheets", shards, wanted)
+        concepts: dict[tuple, int] = {}
+        found: dict[int, list] = {}
+        index: dict = {"models": [], "tile": tile, "per_row": PER_ROW, "cut": results.complexity_threshold(), "best": BEST, "shown": shown}
+        number = 0
+        for model in results.study.get("models") or {}:
+            layers = []
+            for layer, data in layers_of(model, results, files, concepts, pictures, shown):
+                write_script(temporary / "layers" / f"{number}.js", "layer", number, data)
+                gather(found, number, data)
+                layers.append({"name": layer, "number": number, "n_units": len(data["units"])})
+                number += 1
+            index["models"] += [{"name": model, **role_of(results, model), "layers": layers}] if layers else []
+        index["concepts"] = [[name, category, concept_set] for concept_set, _, name, category in concepts]
+        write_script(temporary / "concepts.js", "found", [flat(found.get(place, [])) for place in range(len(concepts))])
+        write_pages(temporary, results, index)
     log.info("explorer: %s layers, %s images, %s concepts", number, len(pictures), len(concepts))
     return index
 
@@ -88,7 +90,7 @@ def role_of(results: Results, model: str) -> dict:
 def write_script(path: Path, name: str, *arguments: object) -> None:
     """A script that hands the arguments to the page: a page that lies on a disk may load scripts, but no data."""
     text = ",".join(json.dumps(argument, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for argument in arguments)
-    path.write_text(f"explorer.{name}({text});\n", encoding="utf-8")
+    write_text(path, f"explorer.{name}({text});\n")
 
 
 def write_pages(folder: Path, results: Results, index: dict) -> None:
@@ -99,4 +101,4 @@ def write_pages(folder: Path, results: Results, index: dict) -> None:
     n_sets = {concept_set for _, _, concept_set in index["concepts"]}
     for name, template in TEMPLATES.items():
         text = environment.get_template(template).render(study=results.study, index=index, quantile=quantile, n_sets=len(n_sets))
-        (folder / name).write_text(text, encoding="utf-8")
+        write_text(folder / name, text)

@@ -8,6 +8,7 @@ from h5py import Dataset
 from PIL import Image
 
 from robustlens.errors import InputError, refusing
+from robustlens.files import replacing
 from robustlens.images import read_shard
 from robustlens.report.figures_pictures import TILE, shrink
 
@@ -23,7 +24,6 @@ def write_sheets(folder: Path, shards: list[str], wanted: set[str]) -> tuple[dic
     Images are numbered from 0 in the order of ``shards``; sheets hold tiles row by row. One shard and one sheet are in memory at a
     time. Raises InputError for an image that no shard has and for pictures of several sizes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     numbers: dict[str, int] = {}
     tiles: list[np.ndarray] = []
     sizes = set()
@@ -56,7 +56,8 @@ def write_sheet(path: Path, tiles: list[np.ndarray]) -> None:
     for place, tile in enumerate(tiles):
         top, left = place // PER_ROW * height, place % PER_ROW * width
         sheet[top : top + height, left : left + width] = tile
-    Image.fromarray(sheet).save(path, "WEBP", lossless=max(height, width) < TILE, quality=QUALITY)
+    with replacing(path) as temporary:
+        Image.fromarray(sheet).save(temporary, "WEBP", lossless=max(height, width) < TILE, quality=QUALITY)
 
 
 def masks(maps: Dataset, top: pd.DataFrame) -> np.ndarray:

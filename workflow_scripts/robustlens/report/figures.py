@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from robustlens.files import replacing
 from robustlens.report.results import Panel, Results
 
 INK, MUTED, GRID, FAINT = "#1b1f24", "#56606b", "#dde1e6", "#c9ced4"  # the page redraws these four in its own colours
@@ -86,9 +87,11 @@ def save_figure(figure: Figure, stem: Path) -> list[str]:
     if any(axis.get_aspect() != "auto" for axis in figure.axes):
         figure.draw_without_rendering()  # axes of a fixed shape settle in the second pass
     figure.set_layout_engine("none")  # the layout is found: not once more for each file
-    figure.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None, "Creator": None})
-    figure.savefig(stem.with_name(f"{stem.name}.pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return [f"{stem.name}.svg", f"{stem.name}.pdf"]
+    unsaid = {"svg": ("Date", "Creator"), "pdf": ("CreationDate", "Creator", "Producer")}
+    for kind, keys in unsaid.items():
+        with replacing(stem.with_name(f"{stem.name}.{kind}")) as temporary:
+            figure.savefig(temporary, format=kind, metadata=dict.fromkeys(keys))
+    return [f"{stem.name}.{kind}" for kind in unsaid]
 
 
 def panel_grid(n: int, height: float, *, per_row: int = 3, head: float = 0.75, **options) -> tuple[Figure, list[Axes]]:

@@ -1,6 +1,5 @@
 """Which figures a report has: for each its name, title, drawing, caption and alternative text, or why it is left out."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
 from robustlens.errors import refusing
+from robustlens.files import replacing, write_json
 from robustlens.images import Shard, read_shard
 from robustlens.report import captions, figures, figures_behaviour, figures_curves, figures_neurons, figures_pictures, figures_top_images
 from robustlens.report.captions import Inputs
@@ -34,18 +34,19 @@ def draw_gallery(inputs: Inputs, folder: Path) -> dict:
 
     ``{"figures": [{name, title, caption, alt, files}], "left_out": [{name, title, why}]}``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     index: dict[str, list] = {"figures": [], "left_out": []}
-    for entry in entries(inputs.results):
-        try:
-            figure = entry.draw(inputs)
-        except LeftOut as reason:
-            index["left_out"].append({"name": entry.name, "title": entry.title, "why": str(reason)})
-            continue
-        files = figures.save_figure(figure, folder / entry.name)
-        text = {"name": entry.name, "title": entry.title, "caption": entry.caption(inputs), "alt": entry.alt}
-        index["figures"].append({**text, "files": files})
-    (folder / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        for entry in entries(inputs.results):
+            try:
+                figure = entry.draw(inputs)
+            except LeftOut as reason:
+                index["left_out"].append({"name": entry.name, "title": entry.title, "why": str(reason)})
+                continue
+            files = figures.save_figure(figure, temporary / entry.name)
+            text = {"name": entry.name, "title": entry.title, "caption": entry.caption(inputs), "alt": entry.alt}
+            index["figures"].append({**text, "files": files})
+        write_json(temporary / "index.json", index)
     return index
 
 

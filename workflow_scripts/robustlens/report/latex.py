@@ -6,14 +6,17 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from robustlens.files import replacing
+
 ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{mark: f"\\{mark}" for mark in "&%$#_{}"}}
 
 
 def write_latex(tables: dict[str, pd.DataFrame], folder: Path) -> None:
     """Write ``<name>.tex`` of every table into ``folder``, all rows and columns, in their order."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        (folder / f"{name}.tex").write_text(tabular(table), encoding="utf-8")
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        for name, table in tables.items():
+            (temporary / f"{name}.tex").write_text(tabular(table), encoding="utf-8")
 
 
 def tabular(table: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from robustlens.errors import InputError
+from robustlens.files import write_text
 from robustlens.report import figures, findings, methods
 from robustlens.report.headline import headline
 from robustlens.report.results import VERDICTS, Results, display, stimulus_label
@@ -57,8 +58,7 @@ def write_page(
         command=command,
         models=[{**card, "how": methods.describe_training(results.study, card["model"])} for card in in_order(cards, results)],
     )
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(text, encoding="utf-8")
+    write_text(page, text)
 
 
 def in_order(cards: list[dict], results: Results) -> list[dict]:
