@@ -42,7 +42,7 @@ from robustlens.report.units import read_tables
 from robustlens.stimuli.cifar import list_cifar
 from robustlens.stimuli.idx import read_idx
 from robustlens.stimuli.packed import list_parquet
-from robustlens.store import ActivationWriter, open_store
+from robustlens.store import ActivationWriter, link_shards, open_store
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 25))
@@ -133,16 +133,25 @@ def activations(compression: str) -> Callable:
         with ActivationWriter(folder / "acts.h5", IDS, {"conv": (3, 4, 4)}, IDENTITY, compression) as writer:
             writer.write("conv", 0, RANDOM.random((6, 3, 4, 4), np.float32))
 
-        def read_maps(path: Path) -> None:
-            with open_store(path) as store:
-                for layer in store.layers:
-                    for _ in store.blocks(layer):
-                        pass
-                    store.images(layer, store.image_ids[::2])
-
-        return folder / "acts.h5", read_maps
+        return folder / "acts.h5", read_activations
 
     return make
+
+
+def view(folder: Path) -> tuple[Path, Callable]:
+    for number, ids in enumerate((IDS[:3], IDS[3:])):
+        with ActivationWriter(folder / f"shard-{number}.h5", ids, {"conv": (3, 4, 4)}, IDENTITY, "none") as writer:
+            writer.write("conv", 0, RANDOM.random((3, 3, 4, 4), np.float32))
+    link_shards([folder / "shard-0.h5", folder / "shard-1.h5"], folder / "view.h5", IDS)
+    return folder / "view.h5", read_activations
+
+
+def read_activations(path: Path) -> None:
+    with open_store(path) as store:
+        for layer in store.layers:
+            for _ in store.blocks(layer):
+                pass
+            store.images(layer, store.image_ids[::2])
 
 
 def counts(folder: Path) -> tuple[Path, Callable]:
@@ -297,6 +306,7 @@ FILES = {
     **{f"{ending} picture": picture(ending) for ending in ("png", "jpg", "webp", "bmp", "tif", "gif")},
     "packed": packed,
     **{f"activations {compression}": activations(compression) for compression in ("none", "lzf", "gzip")},
+    "view": view,
     "counts": counts,
     "top maps": top_maps,
     **{f"broden {name}": broden(name) for name in ("index.csv", "label.csv", "category.csv", "c_object.csv", "images/i0_object.png")},

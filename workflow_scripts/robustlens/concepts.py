@@ -1,7 +1,6 @@
 """The labels of a concept set, packed for Network Dissection: label maps in HDF5, one table of concepts. Contract: docs/data.md."""
 
 import json
-import os
 from pathlib import Path
 
 import h5py
@@ -10,6 +9,7 @@ import pandas as pd
 
 from robustlens.broden import Broden
 from robustlens.errors import InputError, refusing
+from robustlens.hdf5 import CHECKED, write_values, writing_hdf5
 from robustlens.images import read_table, write_parquet
 
 MEND = "make it with pack_concepts"
@@ -33,19 +33,11 @@ def pack_labels(broden: Broden, labels_path: str | Path, concepts_path: str | Pa
         first, other = (f"{height} x {width} px" for height, width in sizes[:2])
         raise InputError(broden.folder / "index.csv", f"label maps of one size (sh, sw), {first} as at first", other)
     tally = ConceptTally(broden.labels["number"].max())
-    path = Path(labels_path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with h5py.File(temporary, "w", locking="best-effort") as file:
-            _write_planes(file, broden, tally)
-            file["image_labels"] = _padded(broden.index["whole"])
-            file.create_dataset("image_id", data=broden.index["image_id"].tolist(), dtype=h5py.string_dtype())
-            file.attrs["categories"] = json.dumps(broden.categories)
+    with writing_hdf5(labels_path, {"categories": broden.categories}) as file:
+        _write_planes(file, broden, tally)
+        write_values(file, "image_labels", _padded(broden.index["whole"]))
+        write_values(file, "image_id", broden.index["image_id"].to_numpy(str))
         write_parquet(concepts_path, tally.result(broden.labels))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_planes(file: h5py.File, broden: Broden, tally: "ConceptTally") -> None:
@@ -53,7 +45,7 @@ def _write_planes(file: h5py.File, broden: Broden, tally: "ConceptTally") -> Non
     height, width = (int(side) for side in broden.index[["sh", "sw"]].iloc[0])
     shape = (len(broden), int(broden.index["maps"].map(len).max()), height, width)
     block = min(len(broden), max(1, CHUNK_BYTES // max(1, 2 * shape[1] * height * width)))
-    packing = {"chunks": (block, *shape[1:]), "compression": "gzip", "shuffle": True} if shape[1] else {}
+    packing = {"chunks": (block, *shape[1:]), "compression": "gzip", "shuffle": True, **CHECKED} if shape[1] else {}
     planes = file.create_dataset("planes", shape, np.uint16, **packing)
     for start in range(0, len(broden), block):
         rows = range(start, min(start + block, len(broden)))

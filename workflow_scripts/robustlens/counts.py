@@ -3,7 +3,6 @@
 HDF5: a group a layer, in it a group an accumulator with its arrays; attributes are JSON text, as in activation files.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import h5py
 import numpy as np
 
 from robustlens.errors import InputError, refusing
+from robustlens.hdf5 import REMAKE, open_hdf5, write_values, writing_hdf5
 from robustlens.manifest import ImageCount
-from robustlens.store import HEAD, IDENTITY, REMAKE, image_list_sha256, open_hdf5, write_head
+from robustlens.store import HEAD, IDENTITY, image_list_sha256
 
 FORMAT = "robustlens-counts-1"
 Accumulators = dict[str, object]  # name -> accumulator with `arrays` and `restore`
@@ -23,28 +23,13 @@ def write_counts(path: str | Path, layers: dict[str, Accumulators], image_ids: l
 
     ``attributes``: what JSON can hold, the keys of :data:`robustlens.store.IDENTITY` among them.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     head = {**attributes, "format": FORMAT, "layers": list(layers), "image_list_sha256": image_list_sha256(image_ids)}
-    try:
-        with h5py.File(temporary, "w", locking="best-effort") as file:
-            write_head(file, head, image_ids)
-            for number, accumulators in enumerate(layers.values()):  # a layer's name may hold a slash
-                for name, accumulator in accumulators.items():
-                    for key, values in accumulator.arrays().items():
-                        _write(file, f"{number}/{name}/{key}", values)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write(file: h5py.File, place: str, values: np.ndarray) -> None:
-    if values.dtype.kind == "U":
-        file.create_dataset(place, data=values.astype(object), dtype=h5py.string_dtype())
-    else:
-        packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.size > 1000 else {}
-        file.create_dataset(place, data=values, **packing)
+    with writing_hdf5(path, head) as file:
+        write_values(file, "image_id", np.array(image_ids))
+        for number, accumulators in enumerate(layers.values()):  # a layer's name may hold a slash
+            for name, accumulator in accumulators.items():
+                for key, values in accumulator.arrays().items():
+                    write_values(file, f"{number}/{name}/{key}", values)
 
 
 def add_counts(

@@ -4,10 +4,9 @@ Attributes are JSON text, so that lists and mappings come back as they went in. 
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -17,6 +16,7 @@ import h5py
 import numpy as np
 
 from robustlens.errors import InputError, refusing
+from robustlens.hdf5 import CHECKED, REMAKE, open_hdf5, write_values, writing_hdf5
 from robustlens.manifest import check_exactly_once
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ COMPRESSION = {
     "lzf": {"compression": "lzf", "shuffle": True},
     "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
 }
-REMAKE = "delete it and run again"
 
 
 # ------------------------------------------------------------------------------------------------------------------- writing
@@ -60,17 +59,18 @@ class ActivationWriter:
         names = {"format": FORMAT, "layers": list(layers), "image_list_sha256": image_list_sha256(self.image_ids)}
         self._attributes, self._layers, self._compression = {**attributes, **names}, layers, COMPRESSION[compression]
         self._written = {layer: np.zeros(len(self.image_ids), bool) for layer in layers}
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        self._closing = ExitStack()
 
     def __enter__(self) -> "ActivationWriter":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         # The cache holds the chunk that two batches share, so that it is compressed and written once.
-        self._file = h5py.File(self._temporary, "w", locking="best-effort", rdcc_nbytes=2 * CHUNK_BYTES, rdcc_w0=1.0)
-        write_head(self._file, self._attributes, self.image_ids)
+        cache = {"rdcc_nbytes": 2 * CHUNK_BYTES, "rdcc_w0": 1.0}
+        self._file = self._closing.enter_context(writing_hdf5(self.path, self._attributes, **cache))
+        write_values(self._file, "image_id", np.array(self.image_ids))
         n_images = len(self.image_ids)
         for layer, shape in self._layers.items():
             chunks = (images_per_chunk(n_images, shape), *shape)
-            self._file.create_dataset(layer, (n_images, *shape), np.float16, chunks=chunks, fill_time="never", **self._compression)
+            options = {"chunks": chunks, "fill_time": "never", **CHECKED, **self._compression}
+            self._file.create_dataset(layer, (n_images, *shape), np.float16, **options)
         self._waiting: Queue = Queue(AHEAD)
         self._error: BaseException | None = None
         self._room = np.empty(0, np.float16)
@@ -122,33 +122,35 @@ class ActivationWriter:
             if self._compression or stop - start < length:
                 dataset[start:stop] = piece
             else:
-                dataset.id.write_direct_chunk((start, 0, 0, 0), piece)
+                dataset.id.write_direct_chunk((start, 0, 0, 0), self._checked(piece.size))
             start = stop
 
     def _in_order(self, values: np.ndarray) -> np.ndarray:
-        """The values in C order; where they are not, put into a room that stays in the processor's cache."""
-        if values.flags.c_contiguous:
-            return values
+        """The values in C order, at the beginning of a room that stays in the processor's cache."""
         from robustlens.neurons.kernels import contiguous  # compiled code, which only this writer needs
 
-        if self._room.size < values.size:
-            self._room = np.empty(values.size, np.float16)
+        if self._room.size < values.size + 2:
+            self._room = np.empty(values.size + 2, np.float16)
         return contiguous(values, self._room)
+
+    def _checked(self, size: int) -> np.ndarray:
+        """The bytes of a chunk of ``size`` values, which lie in the room: them and their checksum, as HDF5's own filter leaves them."""
+        from robustlens.neurons.kernels import fletcher32
+
+        words = self._room[: size + 2].view("<u2")
+        checksum = fletcher32(words[:-2])
+        words[-2:] = checksum & 0xFFFF, checksum >> 16
+        return words
 
     def __exit__(self, kind, error, trace) -> None:
         self._waiting.put(None)
         self._thread.join()
-        self._file.close()
-        try:
-            if kind is None:
-                if self._error:
-                    raise self._error
-                for layer, written in self._written.items():
-                    if not written.all():
-                        raise InputError(self._where(layer), f"all {len(written)} images", f"{written.sum()} written")
-                self._temporary.replace(self.path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        with self._closing:
+            if error := error or self._error:
+                raise error  # within, so that the file goes
+            for layer, written in self._written.items():
+                if not written.all():
+                    raise InputError(self._where(layer), f"all {len(written)} images", f"{written.sum()} written")
 
     def _where(self, layer: str) -> str:
         return f"activations of model {self._attributes['model']}, layer {layer}"
@@ -180,13 +182,6 @@ def image_list_sha256(image_ids: list[str]) -> str:
     return hashlib.sha256("\n".join(image_ids).encode()).hexdigest()
 
 
-def write_head(file: h5py.File, attributes: dict, image_ids: list[str]) -> None:
-    """Write the attributes and the ids of an activation file."""
-    for name, value in attributes.items():
-        file.attrs[name] = json.dumps(value)
-    file.create_dataset("image_id", data=np.array(image_ids, object), dtype=h5py.string_dtype())
-
-
 # --------------------------------------------------------------------------------------------------------------------- views
 def link_shards(shard_paths: list[str | Path], view_path: str | Path, image_ids: list[str]) -> None:
     """Write a view: the layers of all shards as virtual datasets (relative paths), images in the order of ``image_ids``.
@@ -212,21 +207,17 @@ def link_shards(shard_paths: list[str | Path], view_path: str | Path, image_ids:
         for shard in shards
     ]
     common = {key: value for key, value in first.attributes.items() if all(s.attributes.get(key) == value for s in shards)}
-    temporary = view_path.with_name(f".{view_path.name}.{os.getpid()}")
-    try:
-        with h5py.File(temporary, "w", locking="best-effort") as file:
-            write_head(file, {**common, "image_list_sha256": image_list_sha256(image_ids), "shards": sources}, image_ids)
-            for layer in first.layers:
-                layout = h5py.VirtualLayout((len(image_ids), *first.shape(layer)[1:]), np.float16)
-                start = 0
-                for shard, source in zip(shards, sources, strict=True):
-                    stop = start + len(shard.image_ids)
-                    layout[start:stop] = h5py.VirtualSource(source["path"], layer, shard.shape(layer))
-                    start = stop
-                file.create_virtual_dataset(layer, layout, fillvalue=np.nan)
-        temporary.replace(view_path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    head = {**common, "image_list_sha256": image_list_sha256(image_ids), "shards": sources}
+    with writing_hdf5(view_path, head, sealed=True) as file:
+        write_values(file, "image_id", np.array(image_ids))
+        for layer in first.layers:
+            layout = h5py.VirtualLayout((len(image_ids), *first.shape(layer)[1:]), np.float16)
+            start = 0
+            for shard, source in zip(shards, sources, strict=True):
+                stop = start + len(shard.image_ids)
+                layout[start:stop] = h5py.VirtualSource(source["path"], layer, shard.shape(layer))
+                start = stop
+            file.create_virtual_dataset(layer, layout, fillvalue=np.nan)
 
 
 def _check_alike(shards: list["ActivationStore"]) -> None:
@@ -258,7 +249,7 @@ class ActivationStore:
     def slices(self, *layers: str, n_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
         """Rows in order, cut so that none of ``layers`` has more than ``n_bytes`` in a block (but at least one image)."""
         largest = max(2 * int(np.prod(self.shape(layer)[1:])) for layer in layers)
-        step = max(1, n_bytes // largest)
+        step = 1 << (max(1, n_bytes // largest).bit_length() - 1)  # a power of two, as images a chunk: a chunk is read whole
         for start in range(0, len(self.image_ids), step):
             yield slice(start, min(start + step, len(self.image_ids)))
 
@@ -311,24 +302,6 @@ def open_store(path: str | Path) -> Iterator[ActivationStore]:
         for source in attributes.get("shards", []):
             _check_source(path, attributes, source)
         yield store
-
-
-@contextmanager
-def open_hdf5(path: str | Path, kind: str, expected: str, needed: tuple[str, ...]) -> Iterator[tuple[h5py.File, dict]]:
-    """A file whose attribute ``format`` is ``kind``, and its attributes, ``needed`` among them. Raises InputError for another one."""
-    with refusing(path, expected, REMAKE):
-        file = h5py.File(Path(path).resolve(), "r", locking="best-effort")  # a view's shards lie beside the file, not beside a link to it
-    with file:
-        try:
-            attributes = {name: json.loads(value) for name, value in file.attrs.items()}
-        except Exception:  # attributes of another kind of file, or damaged ones
-            attributes = {}
-        if attributes.get("format") != kind:
-            raise InputError(path, f"attribute format {kind!r}", repr(attributes.get("format", "another kind of HDF5 file")), REMAKE)
-        missing = [key for key in needed if key not in attributes]
-        if missing:
-            raise InputError(path, f"the attributes {', '.join(needed)}", f"no {', '.join(missing)}", REMAKE)
-        yield file, attributes
 
 
 def _check_source(view: Path, attributes: dict, source: dict) -> None:

@@ -1,6 +1,5 @@
 """The map of each unit on each of the images that drive it hardest, in a file. Contract: docs/data.md."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,19 +8,16 @@ import h5py
 import numpy as np
 
 from robustlens.errors import refusing
-from robustlens.images import replacing
-from robustlens.store import REMAKE, open_hdf5
+from robustlens.hdf5 import REMAKE, open_hdf5, write_values, writing_hdf5
 
 FORMAT = "robustlens-top-maps-1"
 
 
 def write_top_maps(path: str | Path, layers: dict[str, np.ndarray]) -> None:
     """Write float16 ``[n_units, n_ranks, height, width]`` of each layer; the file appears when it is complete."""
-    with replacing(path) as temporary, h5py.File(temporary, "w", locking="best-effort") as file:
-        file.attrs["format"], file.attrs["layers"] = json.dumps(FORMAT), json.dumps(list(layers))
+    with writing_hdf5(path, {"format": FORMAT, "layers": list(layers)}) as file:
         for number, maps in enumerate(layers.values()):  # a layer's name may hold a slash
-            packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if maps.size > 1000 else {}
-            file.create_dataset(str(number), data=maps, **packing)
+            write_values(file, str(number), maps)
 
 
 @contextmanager
