@@ -25,6 +25,11 @@ include: "rules/compare.smk"
 include: "rules/plan.smk"
 
 
+onstart:  # of the main process alone, which holds the lock of the folder by now
+    if set(workflow.dag_settings.targets) != {"plan"}:  # it makes nothing
+        claim("results", config["study"])
+
+
 onerror:  # at Ctrl-C the Slurm executor forgets the jobs whose state it is asking for just then
     shell("'{workflow.basedir}/slurm/cancel' {log:q} >/dev/null")
 

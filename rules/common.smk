@@ -10,6 +10,7 @@ sys.path.append(f"{workflow.basedir}/workflow_scripts")
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
 from robustlens.errors import InputError
+from robustlens.owner import check_owner, claim
 from robustlens.plan.dumps import is_streamed
 from robustlens.progress import watch
 from robustlens.shorthand import corruption_of, is_fetched, write_out
@@ -24,6 +25,7 @@ try:
     validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
     write_out(config)
     check_study(config)
+    check_owner("results", config["study"])
 except InputError as error:
     raise WorkflowError(str(error))
 
