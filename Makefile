@@ -1,4 +1,5 @@
 # make run: the whole study in miniature, from a fresh clone to the report.  make test: all tests.  make check: formatting, in seconds.
+# make clean: lists what it would delete.
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -44,5 +45,8 @@ format: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement envs/lock.txt
 	@touch $@
 
+# Lists what is generated, with sizes; deletes it with SURE=1. Folders that --directory named are their users' own.
+clean: FOUND = $(wildcard results logs benchmarks .snakemake)
 clean:
-	rm -rf results logs benchmarks .snakemake
+	@$(if $(FOUND),du -hd 1 $(FOUND),echo "There is nothing to delete.")
+	@$(if $(FOUND),$(if $(filter 1,$(SURE)),rm -rf $(FOUND) && echo "Deleted.",echo "Nothing was deleted yet: make clean SURE=1 deletes all of these."))
