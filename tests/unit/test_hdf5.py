@@ -49,8 +49,22 @@ def test_the_checksum_is_that_of_hdf5(tmp_path, n, values):
 def test_whole_chunks_and_pieces_are_stored_alike(tmp_path, step):
     maps = write_shard(tmp_path / "one.h5", IDS, step=6)
     write_shard(tmp_path / "other.h5", IDS, step=step)
+    with h5py.File(tmp_path / "one.h5") as file:
+        assert file["conv"].chunks[0] == 6 and file["conv"].fletcher32
     assert np.array_equal(read(tmp_path / "other.h5")[0], maps)
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
+
+
+@pytest.mark.parametrize("compression", COMPRESSION)
+@pytest.mark.parametrize("starts", [range(0, 12, 3), [9, 0, 6, 3], [3, 6, 9, 0], [0, 6, 9, 3]])
+def test_parts_of_chunks_may_come_in_any_order(tmp_path, monkeypatch, compression, starts):
+    monkeypatch.setattr("robustlens.store.CHUNK_BYTES", 4 * 2 * 405)  # four images a chunk
+    ids = [f"i{number}" for number in range(12)]
+    maps = np.random.default_rng(0).random((11, *SHAPE), np.float32).astype(np.float16)  # the last chunk has three
+    with ActivationWriter(tmp_path / "acts.h5", ids[:11], {"conv": SHAPE}, IDENTITY, compression) as writer:
+        for start in starts:
+            writer.write("conv", start, np.asfortranarray(maps[start : start + 3].astype(np.float32)))
+    assert np.array_equal(read(tmp_path / "acts.h5")[0], maps)
 
 
 @pytest.mark.parametrize("compression", COMPRESSION)

@@ -62,9 +62,7 @@ class ActivationWriter:
         self._closing = ExitStack()
 
     def __enter__(self) -> "ActivationWriter":
-        # The cache holds the chunk that two batches share, so that it is compressed and written once.
-        cache = {"rdcc_nbytes": 2 * CHUNK_BYTES, "rdcc_w0": 1.0}
-        self._file = self._closing.enter_context(writing_hdf5(self.path, self._attributes, **cache))
+        self._file = self._closing.enter_context(writing_hdf5(self.path, self._attributes))
         write_values(self._file, "image_id", np.array(self.image_ids))
         n_images = len(self.image_ids)
         for layer, shape in self._layers.items():
@@ -73,7 +71,8 @@ class ActivationWriter:
             self._file.create_dataset(layer, (n_images, *shape), np.float16, **options)
         self._waiting: Queue = Queue(AHEAD)
         self._error: BaseException | None = None
-        self._room = np.empty(0, np.float16)
+        self._rooms: dict[str, np.ndarray] = {}
+        self._begun: dict[str, tuple[int, int]] = {}  # of a layer: the rows of a chunk that are gathered
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
         return self
@@ -113,34 +112,47 @@ class ActivationWriter:
                     values.release()
 
     def _store(self, layer: str, rows: slice, values: np.ndarray) -> None:
-        """Whole chunks go to the file as they are, past HDF5's cache, where nothing compresses them."""
-        dataset, values = self._file[layer], np.asarray(values, np.float16)
-        length, start = dataset.chunks[0], rows.start
-        while start < rows.stop:
-            stop = min(start - start % length + length, rows.stop)
-            piece = self._in_order(values[start - rows.start : stop - rows.start])
-            if self._compression or stop - start < length:
-                dataset[start:stop] = piece
-            else:
-                dataset.id.write_direct_chunk((start, 0, 0, 0), self._checked(piece.size))
-            start = stop
-
-    def _in_order(self, values: np.ndarray) -> np.ndarray:
-        """The values in C order, at the beginning of a room that stays in the processor's cache."""
+        """Cut into chunks; of one that is not whole yet, its parts are gathered."""
         from robustlens.neurons.kernels import contiguous  # compiled code, which only this writer needs
 
-        if self._room.size < values.size + 2:
-            self._room = np.empty(values.size + 2, np.float16)
-        return contiguous(values, self._room)
+        values, length, start = np.asarray(values, np.float16), self._file[layer].chunks[0], rows.start
+        while start < rows.stop:
+            stop = min(start - start % length + length, rows.stop)
+            piece, whole = values[start - rows.start : stop - rows.start], stop - start == length
+            room = self._room("" if whole else layer, layer)  # a whole one in a room that stays in the processor's cache
+            first, end = (start, start) if whole else self._begun.pop(layer, (start, start))
+            if end != start:  # another place than was begun
+                self._put(layer, first, end, room)
+                first = start
+            contiguous(piece, room[(start - first) * piece[0].size :])
+            if stop % length:
+                self._begun[layer] = first, stop
+            else:
+                self._put(layer, first, stop, room)
+            start = stop
 
-    def _checked(self, size: int) -> np.ndarray:
-        """The bytes of a chunk of ``size`` values, which lie in the room: them and their checksum, as HDF5's own filter leaves them."""
+    def _room(self, name: str, layer: str) -> np.ndarray:
+        """float16 with room for a chunk of a layer and its checksum; the same for the same name."""
+        size = int(np.prod(self._file[layer].chunks)) + 2
+        if name not in self._rooms or self._rooms[name].size < size:
+            self._rooms[name] = np.empty(size, np.float16)
+        return self._rooms[name][:size]
+
+    def _put(self, layer: str, start: int, stop: int, room: np.ndarray) -> None:
+        """Write the values at the beginning of ``room`` as rows; whole chunks past HDF5's cache, with the checksum that it would add."""
         from robustlens.neurons.kernels import fletcher32
 
-        words = self._room[: size + 2].view("<u2")
+        dataset = self._file[layer]
+        shape = (stop - start, *dataset.shape[1:])
+        size, length = int(np.prod(shape)), dataset.chunks[0]
+        if self._compression or start % length or not (stop % length == 0 or stop == len(dataset)):
+            dataset[start:stop] = room[:size].reshape(shape)
+            return
+        room[size:-2] = 0  # behind the last image
+        words = room.view("<u2")
         checksum = fletcher32(words[:-2])
         words[-2:] = checksum & 0xFFFF, checksum >> 16
-        return words
+        dataset.id.write_direct_chunk((start, 0, 0, 0), words)
 
     def __exit__(self, kind, error, trace) -> None:
         self._waiting.put(None)
@@ -148,6 +160,8 @@ class ActivationWriter:
         with self._closing:
             if error := error or self._error:
                 raise error  # within, so that the file goes
+            for layer, (first, end) in self._begun.items():
+                self._put(layer, first, end, self._room(layer, layer))
             for layer, written in self._written.items():
                 if not written.all():
                     raise InputError(self._where(layer), f"all {len(written)} images", f"{written.sum()} written")
