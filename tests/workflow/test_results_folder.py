@@ -14,6 +14,7 @@ def test_another_study_is_refused_before_anything_runs(tmp_path):
         done = snakemake(tmp_path, target, config=write_study(tmp_path / "other.yaml", study="other"), check=False)
         said = done.stdout + done.stderr
         assert done.returncode and "results: expected results of the study 'other', got those of 'tiny'; give each study a folder" in said
+    snakemake(tmp_path, "--unlock", config=None)
     changed = write_study(tmp_path / "changed.yaml", seed=1)
     assert not snakemake(tmp_path, MANIFEST, "--dry-run", config=changed).returncode  # the same study, another seed
 
