@@ -44,12 +44,14 @@ def writing_hdf5(path: str | Path, attributes: dict, *, sealed: bool = False, **
                 file.write(seal)
 
 
-def check_seal(path: str | Path) -> None:
+def check_seal(path: str | Path, expected: str) -> None:
     """Raise InputError for a file that does not begin as HDF5, and for a sealed one with other bytes than were written."""
     with open(path, "rb") as file:
         head = file.read(SEAL_BYTES)
-        if not head.startswith(SIGNATURE) and head != (SEAL + _digest(file)).ljust(SEAL_BYTES, b"\0"):
-            raise InputError(path, "the bytes that were written", "others", REMAKE)
+        if not head.startswith((SIGNATURE, SEAL)):
+            raise InputError(path, expected, "another kind of file, or a damaged one", REMAKE)
+        if head.startswith(SEAL) and head != (SEAL + _digest(file)).ljust(SEAL_BYTES, b"\0"):
+            raise InputError(path, f"{expected} with the bytes that were written", "others", REMAKE)
 
 
 def _digest(file: BinaryIO) -> bytes:
@@ -71,7 +73,7 @@ def write_values(file: h5py.File, place: str, values: np.ndarray) -> None:
 def open_hdf5(path: str | Path, kind: str, expected: str, needed: tuple[str, ...]) -> Iterator[tuple[h5py.File, dict]]:
     """A file whose attribute ``format`` is ``kind``, and its attributes, ``needed`` among them. Raises InputError for another one."""
     with refusing(path, expected, REMAKE):
-        check_seal(path)
+        check_seal(path, expected)
         file = h5py.File(Path(path).resolve(), "r", locking="best-effort")  # a view's shards lie beside the file, not beside a link to it
     with file:
         try:
