@@ -15,12 +15,15 @@ from robustlens.plan.dumps import is_streamed
 from robustlens.progress import watch
 from robustlens.shorthand import corruption_of, is_fetched, write_out
 from robustlens.study import FILES, SIXTEEN, check_schema, check_study
+from robustlens.writable import check_writable
 from snakemake.logging import logger
 from snakemake.utils import validate
 
 watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 
 try:
+    if workflow.is_main_process and not workflow.output_settings.dryrun:
+        check_writable(".")
     check_schema(config, f"{workflow.basedir}/schemas/config.schema.yaml")
     validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
     write_out(config)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from robustlens.errors import InputError
+from robustlens.errors import LACKING, InputError, lack
 
 log = logging.getLogger("robustlens")
 MACHINE = {"device": "cpu", "batch_size": 200, "gpu": 1, "command": ""}  # resources that main may take, unless the rule gives others
@@ -41,9 +41,14 @@ def run_job(main: Callable, snakemake) -> None:
     except InputError as error:
         log.error("%s", error)
         sys.exit(f"Error in {snakemake.rule}: {error}")
-    except Exception:
+    except Exception as error:
         log.error("%s", traceback.format_exc())
-        raise
+        if not (number := lack(error)):
+            raise
+        where = next(iter(_named(snakemake.output).values()), snakemake.rule)
+        said = InputError(where, "a machine on which it can be made", os.strerror(number), f"{LACKING[number]} and run again")
+        log.error("%s", said)
+        sys.exit(f"Error in {snakemake.rule}: {said}")
     log.info("done in %.1f s", time.monotonic() - started)
     if path:
         _second_name(path).unlink(missing_ok=True)
