@@ -9,6 +9,7 @@ sys.path.append(f"{workflow.basedir}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
+from robustlens.config import check_file
 from robustlens.errors import InputError
 from robustlens.owner import check_owner, claim
 from robustlens.plan.dumps import is_streamed
@@ -24,6 +25,8 @@ watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 try:
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         check_writable(".")
+    for file in workflow.configfiles:
+        check_file(file)
     check_schema(config, f"{workflow.basedir}/schemas/config.schema.yaml")
     validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
     write_out(config)

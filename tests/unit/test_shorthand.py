@@ -37,7 +37,7 @@ def test_all_that_is_missing_is_listed_with_where_to_get_it(tmp_path):
     assert text.startswith("paths: expected all that this study reads, got 2 missing; give them in a second file")
     assert f"paths.photos.path: {tmp_path}/gone is not there. photos.org" in text
     assert text.count("paths.weights.path: not given. weights.org") == 1 and "idle" not in text
-    with pytest.raises(InputError, match=r"\$phtos: expected a name of paths \(photos, weights, broden, idle\), got phtos"):
+    with pytest.raises(InputError, match=r"\$phtos: expected a name of paths \(photos, weights, broden, idle\), got 'phtos'"):
         write_out(study(tmp_path, sources={"a": {"root": "$phtos"}}))
 
 
@@ -51,12 +51,24 @@ def test_a_name_of_weights_is_a_download(tmp_path):
     config = study(tmp_path, models=models)
     write_out(config)
     name, file = "resnet50-weights-imagenet1k-v1", "resnet50-0676ba61.pth"
-    assert config["downloads"][name]["files"] == [{"url": f"https://download.pytorch.org/models/{file}", "sha256": "0676ba61"}]
+    assert config["downloads"][name]["files"] == [
+        {"url": f"https://download.pytorch.org/models/{file}", "sha256": "0676ba61", "unpack": False}
+    ]
     assert models["s"]["weights"] == f"results/fetched/{name}/{file}"
     assert models["s"]["weights_name"] == "ResNet50_Weights.IMAGENET1K_V1"
     assert models["t"]["weights"] == "results/fetched/timm-resnet50-a1-in1k/model.safetensors"
-    assert set(config["downloads"]["timm-resnet50-a1-in1k"]["files"][0]) == {"url", "pointer"}
+    assert set(config["downloads"]["timm-resnet50-a1-in1k"]["files"][0]) == {"url", "pointer", "unpack"}
     assert models["file"] == {"architecture": "resnet50", "weights": "net.pt"}
+    again = copy.deepcopy(config)
+    write_out(again)
+    assert again == config
+    taken = study(
+        tmp_path, models={"s": {"architecture": "resnet50", "weights": "IMAGENET1K_V1"}}, downloads={name: {"git": "https://a.b"}}
+    )
+    with pytest.raises(
+        InputError, match=f"downloads.{name}: expected the name free for ResNet50_Weights.IMAGENET1K_V1, got another download"
+    ):
+        write_out(taken)
     assert models["own"]["mean"] == [0.485, 0.456, 0.406] and models["own"]["std"] == [0.229, 0.224, 0.225]
     again = copy.deepcopy(config)
     write_out(again)

@@ -54,6 +54,7 @@ SCHEMA_FAULTS = [
     ("sources/train/kind", "embeded", "sources.train.kind: expected one of embedded, image-folder, ..., got 'embeded'"),
     ("sources/train/n_images", GONE, "sources.train: expected the key n_images, got none"),
     ("sources/train/n_images", "6", "sources.train.n_images: expected a value of type integer, got '6'"),
+    ("sources/train/n_images", 5.0, "sources.train.n_images: expected a value of type integer, got 5.0"),
     ("sources/train/n_images", 0, "sources.train.n_images: expected at least 1, got 0"),
     ("sources/train/cues", "none", "sources.train.cues: expected one of both, texture, shape, conflict, independent, got 'none'"),
     ("sources/photos", {**FOLDER, "geometry": {"resize": 9}}, "sources.photos.geometry: expected the key crop, got none"),
@@ -71,7 +72,18 @@ SCHEMA_FAULTS = [
 STUDY_FAULTS = [
     ("models/Alexnet", "=models/alexnet-s", "models.Alexnet: expected lower-case letters and digits, joined by - or ., got 'Alexnet'"),
     ("pairs/a_b", "=pairs/alexnet", "pairs.a_b: expected lower-case letters and digits, joined by - or ., got 'a_b'"),
-    ("pairs/1", "=pairs/alexnet", "pairs.1: expected lower-case letters and digits, joined by - or ., got 1"),
+    ("pairs/1", "=pairs/alexnet", "pairs: expected keys that are text, got 1; put it in quotes"),
+    ("models/" + "a" * 81, "=models/alexnet-s", "models." + "a" * 73 + ": expected a name of at most 80 letters, got 81"),
+    ("models/..", "=models/alexnet-s", "models...: expected lower-case letters and digits, joined by - or ., got '..'"),
+    (
+        "models/a;touch x",
+        "=models/alexnet-s",
+        "models.a;touch x: expected lower-case letters and digits, joined by - or ., got 'a;touch x'",
+    ),
+    ("suites/predictions.parquet", ["contour"], "suites.predictions.parquet: expected a name that does not end as files do (...), got ..."),
+    ("corruptions", {"clean": {"severities": [1]}}, "clean: expected one image set of this name, got several of ..."),
+    ("sources/clean/n_images", 8000001, "sources.clean.n_images: expected images of at most 10,000 shards, got 8000001"),
+    ("models/alexnet-s/architecture", "..:x", "models.alexnet-s.architecture: expected package.module:factory, got '..:x'"),
     ("stimuli/clean", "=stimuli/contour", "clean: expected one image set of this name, got several of sources, concepts, stimuli, attacks"),
     ("attacks/scenes", "=attacks/pgd-2", "scenes: expected one image set of this name, got several of ..."),
     ("stimuli/contour/source", "cleen", "stimuli.contour.source: expected one of clean, cue-conflict, train..., got 'cleen'"),
@@ -199,6 +211,24 @@ def test_mistakes_that_need_a_second_one(config, tmp_path):
         check(config)
     (tmp_path / "weights.pth").touch()
     check(config)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a/" * 3000, "\udcff", "results/fetched/../../etc/passwd", "results/fetched"])
+def test_a_path_that_the_system_refuses_is_not_there(config, path):
+    config["sources"]["photos"] = {**FOLDER, "root": path}
+    with pytest.raises(InputError, match="^sources.photos.root: expected "):
+        check(config)
+
+
+def test_a_file_that_is_waited_for_has_no_braces(config, tmp_path):
+    (tmp_path / "{shard}.pth").touch()
+    network = {key: value for key, value in config["models"]["alexnet-s"].items() if key != "train"}
+    config["models"]["brought"] = {**network, "weights": str(tmp_path / "{shard}.pth")}
+    with pytest.raises(InputError, match=r"models.brought.weights: expected a path without { and }, .*, got .*{shard}.pth$"):
+        check(config)
+    config["models"]["brought"]["weights"] = "results/fetched/{shard}/x"
+    with pytest.raises(InputError, match=r"models.brought.weights: expected a path without { and }, .*, got results/fetched/{shard}/x$"):
+        check(config)
 
 
 def test_what_a_rule_will_fetch_need_not_be_there(config):

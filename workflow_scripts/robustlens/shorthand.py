@@ -1,5 +1,6 @@
 """What a config says in short, written out: paths by their name, a set of corruptions and published weights by theirs."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -35,9 +36,9 @@ def fill_paths(config: dict) -> None:
     for place, key, text in _references({name: part for name, part in config.items() if name not in ("paths", "downloads")}):
         name, _, rest = text[1:].partition("/")
         if name not in paths:
-            raise InputError(text, f"a name of paths ({', '.join(paths) or 'there are none'})", name)
-        path = paths[name]["path"]
-        if path and (Path(path, rest).exists() or is_fetched(path)):
+            raise InputError(text, f"a name of paths ({', '.join(paths) or 'there are none'})", repr(name))
+        path, rest = paths[name]["path"], rest.lstrip("/")
+        if path and (os.path.exists(Path(path, rest)) or is_fetched(path)):
             place[key] = Path(path, rest).as_posix()
         else:
             missing.setdefault(name, []).append(Path(path, rest).as_posix() if path else None)
@@ -47,7 +48,8 @@ def fill_paths(config: dict) -> None:
 
 def is_fetched(path: str) -> bool:
     """Whether a rule brings it."""
-    return Path(path).parts[:2] == ("results", "fetched")
+    parts = Path(path).parts
+    return parts[:2] == ("results", "fetched") and len(parts) > 2 and ".." not in parts
 
 
 def _references(part: dict | list) -> Iterator[tuple[dict | list, object, str]]:
@@ -80,8 +82,9 @@ def name_weights(config: dict) -> None:
         if file is None:
             continue
         download = re.sub("[^a-z0-9]+", "-", file["name"].lower()).strip("-")
-        entry = {"files": [{key: value for key, value in file.items() if key != "name"}]}
-        config.setdefault("downloads", {})[download] = entry
+        entry = {"files": [{**{key: value for key, value in file.items() if key != "name"}, "unpack": False}]}  # as the schema fills it in
+        if config.setdefault("downloads", {}).setdefault(download, entry) != entry:
+            raise InputError(f"downloads.{download}", f"the name free for {file['name']}", "another download")
         spec |= {"weights": f"results/fetched/{download}/{PurePosixPath(file['url']).name}", "weights_name": file["name"]}
 
 

@@ -1,19 +1,25 @@
 """The config of a study: what the schema cannot say, checked before anything runs, each fault in one sentence."""
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match, relevance
+from jsonschema.validators import extend
 
+from robustlens.config import check_values
 from robustlens.errors import InputError
 from robustlens.models.published import check_architecture
 from robustlens.shorthand import corruption_of, is_fetched
 
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+LONGEST = 80  # letters of a name: two of them and a number fit into the 255 bytes that a file's name may have
+RESERVED = ("parquet", "h5", "json", "csv", "safetensors")  # endings of files, beside which folders of these names stand
+MOST_SHARDS = 10_000  # whose numbers have four digits
 PARAMETERS = {  # of a kind of stimulus, beside kind, source and preserves: those it must have, those it may have
     "gaussian-blur": (("sigma",), ()),
     "gaussian-noise": (("sigma",), ()),
@@ -52,17 +58,22 @@ WORDS = {
     "const": "{}",
 }
 
+WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
+STRICT = extend(Draft202012Validator, type_checker=WHOLE)  # JSON schema takes 5.0 for an integer; range() and slices do not
+
 
 def check_schema(config: dict, schema: str | Path) -> None:
-    """Raise InputError for the most telling fault that the JSON schema finds: the key, what was expected, what was found."""
-    error = best_match(Draft202012Validator(yaml.safe_load(Path(schema).read_text())).iter_errors(config), key=_telling)
+    """Raise InputError for a value that is not plain (:func:`robustlens.config.check_values`), else for the most telling fault that the
+    JSON schema finds: the key, what was expected, what was found."""
+    check_values(config)
+    error = best_match(STRICT(yaml.load(Path(schema).read_text(), Loader=yaml.CSafeLoader)).iter_errors(config), key=_telling)
     if error is None:
         return
     where = ".".join(str(part) for part in error.absolute_path) or "config"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = sorted(str(key) for key in error.instance if key not in known)
-        raise InputError(where, f"only the keys {', '.join(known)}", ", ".join(unknown), "is it misspelt?")
+        raise InputError(where, f"only the keys {', '.join(known)}", ", ".join(unknown)[:100], "is it misspelt?")
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         raise InputError(where, f"the key {missing[0]}", "none")
@@ -112,9 +123,8 @@ def check_names(config: dict, images: list[str]) -> None:
     )
     for section in (*sections, "controls"):
         for name in config[section]:
-            if not (isinstance(name, str) and NAME.fullmatch(name)):
-                raise InputError(f"{section}.{name}", "lower-case letters and digits, joined by - or .", repr(name))
-    repeated = [name for name in images if images.count(name) > 1]
+            _check_name(f"{section}.{name}", name)
+    repeated = [name for name in images if images.count(name) > 1] or [name for name in config["corruptions"] if name in images]
     if repeated:
         raise InputError(repeated[0], "one image set of this name", "several of sources, concepts, stimuli, attacks")
     if repeated := [name for name in config["downloads"] if name in config["packages"]]:
@@ -143,17 +153,30 @@ def check_names(config: dict, images: list[str]) -> None:
             raise InputError(f"corruptions.{name}", "the keys n_images and geometry beside root", ", ".join(spec))
 
 
+def _check_name(where: str, name: str) -> None:
+    if len(name) > LONGEST:
+        raise InputError(where[:LONGEST], f"a name of at most {LONGEST} letters", f"{len(name)}")
+    if not NAME.fullmatch(name):
+        raise InputError(where, "lower-case letters and digits, joined by - or .", repr(name))
+    if name.rpartition(".")[2] in RESERVED:
+        raise InputError(where, f"a name that does not end as files do ({', '.join(RESERVED)})", repr(name))
+
+
 def check_images(config: dict, images: list[str]) -> None:
     """Files and folders; sources and parameters of stimuli; members of suites."""
     for section in ("sources", "concepts", "stimuli"):
         for name, spec in config[section].items():
             for key in FILES:
-                if key in spec and not Path(spec[key]).exists() and not is_fetched(spec[key]):
+                if key in spec:
                     what = "a folder of pictures" if key == "root" and spec["kind"] != "parquet" else "a file or folder"
-                    raise InputError(f"{section}.{name}.{key}", what, f"{spec[key]}, which is not there")
+                    _check_path(f"{section}.{name}.{key}", spec[key], what)
     for name, spec in config["sources"].items():
         if spec["kind"] != "embedded":
             _check_keys(f"sources.{name}", spec, LAYOUTS, ("root", "n_images", "geometry", "images_per_shard", "classes"))
+    for section in ("sources", "concepts"):
+        for name, spec in config[section].items():
+            if spec["n_images"] > MOST_SHARDS * spec.get("images_per_shard", config["images_per_shard"]):
+                raise InputError(f"{section}.{name}.n_images", f"images of at most {MOST_SHARDS:,} shards", spec["n_images"])
     for section in ("stimuli", "attacks"):
         for name, spec in config[section].items():
             _known(f"{section}.{name}.source", spec["source"], config["sources"])
@@ -167,6 +190,14 @@ def check_images(config: dict, images: list[str]) -> None:
             if name in suite_of:
                 raise InputError(f"suites.{suite}", "each image set in one suite", f"{name}, which is in {suite_of[name]} too")
             suite_of[name] = suite
+
+
+def _check_path(where: str, path: str, what: str, there: Callable[[str], bool] = os.path.exists) -> None:
+    """A file or folder that is there, or that a rule will bring. ``os.path`` answers False where pathlib would raise."""
+    if not there(path) and not is_fetched(path):
+        raise InputError(where, what, f"{path}, which is not there")
+    if set("{}") & set(path) and not os.path.isdir(path):  # a rule waits for it
+        raise InputError(where, "a path without { and }, between which Snakemake sees a wildcard", path)
 
 
 def _check_keys(where: str, spec: dict, kinds: dict, common: Iterable[str] = ()) -> None:
@@ -218,15 +249,15 @@ def check_models(config: dict) -> None:
             _known(f"models.{name}.train.recipe", spec["train"]["recipe"], config["training"])
             if config["training"][spec["train"]["recipe"]].get("validate", {}).get("source") == spec["train"]["source"]:
                 raise InputError(f"training.{spec['train']['recipe']}.validate.source", f"images that {name} is not trained on", "its own")
-        elif not Path(spec["weights"]).is_file() and not is_fetched(spec["weights"]):
-            raise InputError(f"models.{name}.weights", "a checkpoint file", f"{spec['weights']}, which is not there")
+        else:
+            _check_path(f"models.{name}.weights", spec["weights"], "a checkpoint file", os.path.isfile)
         if "train" in spec and spec.get("trained"):
             raise InputError(f"models.{name}.trained", "no word on a network whose recipe says it", f"how: {spec['trained']['how']}")
         if (trained := spec.get("trained")) and (trained["how"] == "adversarial") != ({"norm", "eps"} <= set(trained)):
             raise InputError(f"models.{name}.trained", "norm and eps of adversarial training, and of no other", ", ".join(trained))
     for name, pair in config["pairs"].items():
-        if "published" in pair and not Path(pair["published"]).is_file() and not is_fetched(pair["published"]):
-            raise InputError(f"pairs.{name}.published", "a list of pictures (.npy)", f"{pair['published']}, which is not there")
+        if "published" in pair:
+            _check_path(f"pairs.{name}.published", pair["published"], "a list of pictures (.npy)", os.path.isfile)
         for role in ("standard", "robust"):
             _known(f"pairs.{name}.{role}", pair[role], config["models"])
         for key in ("architecture", "layers"):
@@ -245,15 +276,16 @@ def _check_architecture(where: str, spec: dict) -> None:
     module, _, factory = spec["architecture"].partition(":")
     if ":" not in spec["architecture"]:
         return check_architecture(f"{where}.architecture", spec["architecture"])
-    if not (module and factory):
+    names = module.split(".") + ([] if module == "timm" and factory else factory.split("."))
+    if not all(name.isidentifier() for name in names):
         raise InputError(f"{where}.architecture", "package.module:factory", repr(spec["architecture"]))
     python_path = spec.get("python_path")
-    if python_path and not is_fetched(python_path) and not Path(python_path).is_dir():
-        raise InputError(f"{where}.python_path", "a folder", f"{python_path}, which is not there")
+    if python_path:
+        _check_path(f"{where}.python_path", python_path, "a folder", os.path.isdir)
     package = module.partition(".")[0]
     try:
         found = python_path or find_spec(module if package == __package__ else package)  # deeper would import others' packages
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):  # ValueError: of __main__
         found = None
     if not found:
         raise InputError(f"{where}.architecture", "a package that is installed, or its folder as python_path", module)
