@@ -31,7 +31,7 @@ onstart:  # of the main process alone, which holds the lock of the folder by now
 
 
 onerror:  # at Ctrl-C the Slurm executor forgets the jobs whose state it is asking for just then
-    shell("'{workflow.basedir}/slurm/cancel' {log:q} >/dev/null")
+    shell("{workflow.basedir:q}/slurm/cancel {log:q} >/dev/null")
 
 
 rule all:

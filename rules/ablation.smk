@@ -18,9 +18,9 @@ rule ablate_units:
     output:
         scores="results/ablation/{model}/shard-{shard}.parquet",
     log:
-        "logs/ablate_units/{model}-{shard}.log",
+        "logs/ablate_units/{model}_{shard}.log",
     benchmark:
-        "benchmarks/ablate_units/{model}-{shard}.tsv"
+        "benchmarks/ablate_units/{model}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
@@ -67,9 +67,9 @@ rule ablate_concepts:
     output:
         counts="results/concept_ablation/{pair}/shard-{shard}.parquet",
     log:
-        "logs/ablate_concepts/{pair}-{shard}.log",
+        "logs/ablate_concepts/{pair}_{shard}.log",
     benchmark:
-        "benchmarks/ablate_concepts/{pair}-{shard}.tsv"
+        "benchmarks/ablate_concepts/{pair}_{shard}.tsv"
     wildcard_constraints:
         pair=one_of(config["pairs"]),
     conda:

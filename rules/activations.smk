@@ -16,9 +16,9 @@ rule dump_activations:
     output:
         activations="results/activations/{model}/{image_set}/shard-{shard}.h5",
     log:
-        "logs/dump_activations/{model}-{image_set}-{shard}.log",
+        "logs/dump_activations/{model}_{image_set}_{shard}.log",
     benchmark:
-        "benchmarks/dump_activations/{model}-{image_set}-{shard}.tsv"
+        "benchmarks/dump_activations/{model}_{image_set}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
@@ -44,9 +44,9 @@ rule link_activations:
     output:
         view="results/activations/{model}/{image_set}/view.h5",
     log:
-        "logs/link_activations/{model}-{image_set}.log",
+        "logs/link_activations/{model}_{image_set}.log",
     benchmark:
-        "benchmarks/link_activations/{model}-{image_set}.tsv"
+        "benchmarks/link_activations/{model}_{image_set}.tsv"
     localrule: True
     conda:
         "../envs/robustlens.yaml"

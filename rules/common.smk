@@ -1,6 +1,7 @@
 # NEEDS  config (validated)
 # MAKES  names, shard numbers, and the functions by which rules find inputs and parameters
 
+import shlex
 import sys
 from math import ceil
 from pathlib import Path
@@ -168,6 +169,11 @@ def part_of_study(*keys):
 
 
 STUDY = part_of_study(*(key for key in config if key != "compare"))  # what a run is; with what it is compared changes nothing of it
+
+
+def command_line(wildcards):
+    """What follows ``snakemake``; of a function Snakemake takes no brace for a wildcard."""
+    return sys.argv[1:]
 
 
 def study_files():

@@ -18,9 +18,9 @@ rule attack_images:
     output:
         adversarial="results/adversarial/{attack}/{model}/shard-{shard}.parquet",
     log:
-        "logs/attack_images/{attack}-{model}-{shard}.log",
+        "logs/attack_images/{attack}_{model}_{shard}.log",
     benchmark:
-        "benchmarks/attack_images/{attack}-{model}-{shard}.tsv"
+        "benchmarks/attack_images/{attack}_{model}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
@@ -45,9 +45,9 @@ rule trace_robustness:
     output:
         decisions="results/robustness/{model}/shard-{shard}.parquet",
     log:
-        "logs/trace_robustness/{model}-{shard}.log",
+        "logs/trace_robustness/{model}_{shard}.log",
     benchmark:
-        "benchmarks/trace_robustness/{model}-{shard}.tsv"
+        "benchmarks/trace_robustness/{model}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
@@ -74,9 +74,9 @@ rule predict:
     output:
         predictions="results/predictions/{model}/{suite}/shard-{shard}.parquet",
     log:
-        "logs/predict/{model}-{suite}-{shard}.log",
+        "logs/predict/{model}_{suite}_{shard}.log",
     benchmark:
-        "benchmarks/predict/{model}-{suite}-{shard}.tsv"
+        "benchmarks/predict/{model}_{suite}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:

@@ -18,9 +18,9 @@ rule train_part:
     output:
         after=temp("results/models/{model}/epoch-{epoch}.safetensors"),
     log:
-        "logs/train_part/{model}-{epoch}.log",
+        "logs/train_part/{model}_{epoch}.log",
     benchmark:
-        "benchmarks/train_part/{model}-{epoch}.tsv"
+        "benchmarks/train_part/{model}_{epoch}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
         epoch="[0-9]+",

@@ -31,9 +31,9 @@ rule count_concepts:
     output:
         complexity="results/neurons/{model}/{concept_set}/complexity.parquet",
     log:
-        "logs/count_concepts/{model}-{concept_set}.log",
+        "logs/count_concepts/{model}_{concept_set}.log",
     benchmark:
-        "benchmarks/count_concepts/{model}-{concept_set}.tsv"
+        "benchmarks/count_concepts/{model}_{concept_set}.tsv"
     localrule: True
     conda:
         "../envs/robustlens.yaml"

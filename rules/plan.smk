@@ -19,7 +19,7 @@ rule plan:
         snakefile=str(workflow.main_snakefile),
         python=sys.executable,
         launched_in=workflow.rundir,
-        arguments=sys.argv[1:],
+        arguments=command_line,
         code=code("plan.py"),
     script:
         "../workflow_scripts/plan.py"

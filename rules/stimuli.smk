@@ -104,9 +104,9 @@ rule render_images:
     output:
         shard_file="results/stimuli/{source}/shard-{shard}.parquet",
     log:
-        "logs/render_images/{source}-{shard}.log",
+        "logs/render_images/{source}_{shard}.log",
     benchmark:
-        "benchmarks/render_images/{source}-{shard}.tsv"
+        "benchmarks/render_images/{source}_{shard}.tsv"
     wildcard_constraints:
         source=one_of(RENDERED),
     conda:
@@ -131,9 +131,9 @@ rule index_images:
     output:
         shard_file="results/stimuli/{source}/shard-{shard}.parquet",
     log:
-        "logs/index_images/{source}-{shard}.log",
+        "logs/index_images/{source}_{shard}.log",
     benchmark:
-        "benchmarks/index_images/{source}-{shard}.tsv"
+        "benchmarks/index_images/{source}_{shard}.tsv"
     wildcard_constraints:
         source=one_of(INDEXED),
     conda:
@@ -159,9 +159,9 @@ rule make_stimulus:
     output:
         stimulus_shard="results/stimuli/{stimulus}/shard-{shard}.parquet",
     log:
-        "logs/make_stimulus/{stimulus}-{shard}.log",
+        "logs/make_stimulus/{stimulus}_{shard}.log",
     benchmark:
-        "benchmarks/make_stimulus/{stimulus}-{shard}.tsv"
+        "benchmarks/make_stimulus/{stimulus}_{shard}.tsv"
     wildcard_constraints:
         stimulus=one_of([name for name in config["stimuli"] if name not in ON_DEVICE]),
     conda:
@@ -185,9 +185,9 @@ rule compute_stimulus:
     output:
         stimulus_shard="results/stimuli/{stimulus}/shard-{shard}.parquet",
     log:
-        "logs/compute_stimulus/{stimulus}-{shard}.log",
+        "logs/compute_stimulus/{stimulus}_{shard}.log",
     benchmark:
-        "benchmarks/compute_stimulus/{stimulus}-{shard}.tsv"
+        "benchmarks/compute_stimulus/{stimulus}_{shard}.tsv"
     wildcard_constraints:
         stimulus=one_of(ON_DEVICE),
     conda:
@@ -258,9 +258,9 @@ rule index_concepts:
     output:
         shard_file="results/stimuli/{concept_set}/shard-{shard}.parquet",
     log:
-        "logs/index_concepts/{concept_set}-{shard}.log",
+        "logs/index_concepts/{concept_set}_{shard}.log",
     benchmark:
-        "benchmarks/index_concepts/{concept_set}-{shard}.tsv"
+        "benchmarks/index_concepts/{concept_set}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:

@@ -38,9 +38,9 @@ rule dissect:
         categories="results/neurons/{model}/{concept_set}/categories.parquet",
         units="results/neurons/{model}/{concept_set}/units.parquet",
     log:
-        "logs/dissect/{model}-{concept_set}.log",
+        "logs/dissect/{model}_{concept_set}.log",
     benchmark:
-        "benchmarks/dissect/{model}-{concept_set}.tsv"
+        "benchmarks/dissect/{model}_{concept_set}.tsv"
     conda:
         "../envs/robustlens.yaml"
     params:

@@ -15,9 +15,9 @@ rule count_values:
     output:
         counts=temp("results/counts/{model}/{concept_set}/values-{shard}.h5"),
     log:
-        "logs/count_values/{model}-{concept_set}-{shard}.log",
+        "logs/count_values/{model}_{concept_set}_{shard}.log",
     benchmark:
-        "benchmarks/count_values/{model}-{concept_set}-{shard}.tsv"
+        "benchmarks/count_values/{model}_{concept_set}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
@@ -41,9 +41,9 @@ rule find_thresholds:
     output:
         thresholds="results/neurons/{model}/{concept_set}/thresholds.parquet",
     log:
-        "logs/find_thresholds/{model}-{concept_set}.log",
+        "logs/find_thresholds/{model}_{concept_set}.log",
     benchmark:
-        "benchmarks/find_thresholds/{model}-{concept_set}.tsv"
+        "benchmarks/find_thresholds/{model}_{concept_set}.tsv"
     conda:
         "../envs/robustlens.yaml"
     params:
@@ -67,9 +67,9 @@ rule tally_concepts:
     output:
         counts=temp("results/counts/{model}/{concept_set}/tallies-{shard}.h5"),
     log:
-        "logs/tally_concepts/{model}-{concept_set}-{shard}.log",
+        "logs/tally_concepts/{model}_{concept_set}_{shard}.log",
     benchmark:
-        "benchmarks/tally_concepts/{model}-{concept_set}-{shard}.tsv"
+        "benchmarks/tally_concepts/{model}_{concept_set}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:
@@ -97,9 +97,9 @@ rule add_tallies:
         categories="results/neurons/{model}/{concept_set}/categories.parquet",
         units="results/neurons/{model}/{concept_set}/units.parquet",
     log:
-        "logs/add_tallies/{model}-{concept_set}.log",
+        "logs/add_tallies/{model}_{concept_set}.log",
     benchmark:
-        "benchmarks/add_tallies/{model}-{concept_set}.tsv"
+        "benchmarks/add_tallies/{model}_{concept_set}.tsv"
     conda:
         "../envs/robustlens.yaml"
     params:
@@ -121,9 +121,9 @@ rule compare_maps:
     output:
         counts=temp("results/counts/{model}/clean/maps-{shard}.h5"),
     log:
-        "logs/compare_maps/{model}-{shard}.log",
+        "logs/compare_maps/{model}_{shard}.log",
     benchmark:
-        "benchmarks/compare_maps/{model}-{shard}.tsv"
+        "benchmarks/compare_maps/{model}_{shard}.tsv"
     conda:
         "../envs/robustlens.yaml"
     resources:

@@ -176,7 +176,18 @@ def test_redirects_lead_to_the_web_only(server, tmp_path):
             download(f"{server.url}/b.bin", tmp_path, sha256=SHA256)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://x.invalid/a.bin", "https://x.invalid", "https://x.invalid/..", "/a.bin"])
+ODD = [
+    "http://[::1",
+    "https://x.invalid/a%00b",
+    "https://x.invalid/a%0Ab",
+    "https://x.invalid/..%2F..%2F",
+    "https://x.invalid/" + "a" * 201,
+]
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/hostname", "ftp://x.invalid/a.bin", "https://x.invalid", "https://x.invalid/..", "/a.bin", *ODD]
+)
 def test_other_addresses_are_refused(url):
     with pytest.raises(InputError, match="expected an http or https address that ends in the name of a file"):
         file_name(url)
@@ -319,3 +330,16 @@ def test_without_git(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=f"^{git} at {commit}: expected the program git, which fetches it, got none; install git"):
         fetch_download(tmp_path / "some", "some", {"git": git, "commit": commit, "folders": ["stimuli"]})
+
+
+@pytest.mark.parametrize(
+    "git", ["ext::touch trap", "--upload-pack=touch trap;", "-c", "ssh://-oProxyCommand=touch%20trap/x", "/no$(touch trap)"]
+)
+def test_an_address_runs_no_command(tmp_path, monkeypatch, git):
+    """Not even where a user's own settings let git run what ``ext::`` names."""
+    for key, value in {"COUNT": "1", "KEY_0": "protocol.ext.allow", "VALUE_0": "always"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected a commit that git can fetch, got"):
+        fetch_download(tmp_path / "fetched/some", "some", {"git": git, "commit": "1" * 40, "folders": ["stimuli"]})
+    assert not list(tmp_path.rglob("trap*"))

@@ -69,6 +69,24 @@ SCHEMA_FAULTS = [
     ("models/alexnet-s/layers", ["conv1", "conv1"], "models.alexnet-s.layers: expected each once, got ['conv1', 'conv1']"),
     ("pairs/alexnet/robst", "alexnet-r", "pairs.alexnet: expected only the keys standard, robust, published, got robst; is it misspelt?"),
 ]
+ZEROS = "0" * 64
+SCHEMA_FAULTS += [
+    *(
+        (section, {"x": {key: value, "sha256": ZEROS}}, f"{section}.x.{key}: expected text that matches ..., got {value!r}")
+        for section, key, value in [
+            *(("packages", "requirement", value) for value in ("--pre==1", "a==1 --no-deps", "a==1;x", "a @ https://b.c")),
+            *(("packages", "npm", value) for value in ("--registry@1", "a@1 b", "a@file:/x", "@-a/b@1", "../a@1")),
+        ]
+    ),
+    *(
+        ("downloads", {"x": {"git": value, "commit": "0" * 40, "folders": ["a"]}}, f"downloads.x.git: expected text ..., got {value!r}")
+        for value in ("ext::sh -c x", "--upload-pack=x", "ssh://-oProxyCommand=x/y", "a/b")
+    ),
+    *(
+        ("downloads", {"x": {"files": [{"url": value, "md5": "0" * 32}]}}, f"downloads.x.files.0.url: expected text ..., got {value!r}")
+        for value in ("file:///etc/passwd", "-o", "ftp://a/b", "a://b")
+    ),
+]
 STUDY_FAULTS = [
     ("models/Alexnet", "=models/alexnet-s", "models.Alexnet: expected lower-case letters and digits, joined by - or ., got 'Alexnet'"),
     ("pairs/a_b", "=pairs/alexnet", "pairs.a_b: expected lower-case letters and digits, joined by - or ., got 'a_b'"),
@@ -142,6 +160,7 @@ STUDY_FAULTS = [
     ("ablation/stimulus", "cues", "ablation.stimulus: expected one of ..., got 'cues'"),
     ("ablation/concepts", {"stimuli": ["pgd-2"]}, "ablation.concepts.stimuli: expected one of ..., got 'pgd-2'"),
     ("ablation/pairs", ["alexnet", "vgg"], "ablation.pairs: expected one of alexnet, googlenet, resnet, got 'vgg'"),
+    ("compare", {"runs": {"a": "{model}"}}, "compare.runs.a: expected a path without { and }, between which ..., got {model}"),
     ("predictions", {"baseline": "vgg"}, "predictions.baseline: expected one of ..., got 'vgg'"),
     ("predictions", {"sixteen_by": "median"}, "predictions.sixteen_by: expected one of mean, sum, max, got 'median'"),
     (

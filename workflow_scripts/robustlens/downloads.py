@@ -18,11 +18,12 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.packages import check_digest, unpack
 
 log = logging.getLogger("robustlens")
 BLOCK = 1 << 20  # bytes read at once, at most
+LONGEST = 200  # bytes of a file's name
 POINTER = 1024  # bytes that a Git LFS pointer may have
 TIMEOUT = 60.0  # s without a byte after which a connection counts as broken
 ATTEMPTS = 5  # in a row in which nothing came
@@ -33,6 +34,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 LATER = "run again later: what has come is kept and continued"
 GIT = ["git", "-c", "core.autocrlf=false", "-c", "core.symlinks=false", "-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"]
 
+SAFE = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "LC_ALL": "C"}  # ext:: would run a command
 ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set where git itself started this; they would lead it to another repository
 
 
@@ -72,7 +74,7 @@ def _checksum(file: dict) -> dict[str, str]:
     if "pointer" not in file:
         return {key: file[key] for key in ("sha256", "md5") if key in file}
     try:
-        with urllib.request.urlopen(file["pointer"], timeout=TIMEOUT) as answer:
+        with _opener().open(file["pointer"], timeout=TIMEOUT) as answer:
             text = answer.read(POINTER).decode(errors="replace")
     except OSError as error:
         raise InputError(file["pointer"], "a Git LFS pointer", getattr(error, "reason", error), "run again later") from error
@@ -84,10 +86,13 @@ def _checksum(file: dict) -> dict[str, str]:
 
 def file_name(url: str) -> str:
     """The name of the file at ``url``. Raises InputError for an address that is not http(s) or ends in no name."""
-    parts = urlsplit(url)
+    expected = "an http or https address that ends in the name of a file"
+    with refusing(url, expected):
+        parts = urlsplit(url)
     name = PurePosixPath(unquote(parts.path)).name
-    if parts.scheme not in ("http", "https") or not parts.netloc or not name or name.startswith("."):
-        raise InputError(url, "an http or https address that ends in the name of a file", "another")
+    nameless = not name or name.startswith(".") or not name.isprintable() or len(name.encode()) > LONGEST
+    if parts.scheme not in ("http", "https") or not parts.netloc or nameless:
+        raise InputError(url, expected, "another")
     return name
 
 
@@ -227,7 +232,7 @@ def fetch_git(folder: Path, partial: Path, git: str, commit: str, folders: list[
 
 
 def _git(where: str, *arguments: str, cwd: Path) -> None:
-    surroundings = {key: value for key, value in os.environ.items() if key not in ELSEWHERE} | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    surroundings = {key: value for key, value in os.environ.items() if key not in ELSEWHERE} | SAFE
     try:
         done = subprocess.run([*GIT, *arguments], cwd=cwd, env=surroundings, capture_output=True, text=True)
     except FileNotFoundError as error:

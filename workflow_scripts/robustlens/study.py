@@ -196,7 +196,12 @@ def _check_path(where: str, path: str, what: str, there: Callable[[str], bool] =
     """A file or folder that is there, or that a rule will bring. ``os.path`` answers False where pathlib would raise."""
     if not there(path) and not is_fetched(path):
         raise InputError(where, what, f"{path}, which is not there")
-    if set("{}") & set(path) and not os.path.isdir(path):  # a rule waits for it
+    if not os.path.isdir(path):  # else no rule waits for it
+        _check_braces(where, path)
+
+
+def _check_braces(where: str, path: str) -> None:
+    if set("{}") & set(path):
         raise InputError(where, "a path without { and }, between which Snakemake sees a wildcard", path)
 
 
@@ -328,6 +333,9 @@ def check_questions(config: dict) -> None:
             continue
         for name in [names] if isinstance(names, str) else names or []:
             _known(f"claims.{key}", name, shown, "a stimulus of a suite")
+    for name, folders in config["compare"]["runs"].items():
+        for folder in [folders] if isinstance(folders, str) else folders:
+            _check_braces(f"compare.runs.{name}", folder)
     if config["claims"]["adversarial"]:
         _known("claims.adversarial", config["claims"]["adversarial"], config["attacks"])
     if config["pairs"] or config["activations"]["noise"]:
