@@ -160,7 +160,7 @@ STUDY_FAULTS = [
     ("ablation/stimulus", "cues", "ablation.stimulus: expected one of ..., got 'cues'"),
     ("ablation/concepts", {"stimuli": ["pgd-2"]}, "ablation.concepts.stimuli: expected one of ..., got 'pgd-2'"),
     ("ablation/pairs", ["alexnet", "vgg"], "ablation.pairs: expected one of alexnet, googlenet, resnet, got 'vgg'"),
-    ("compare", {"runs": {"a": "{model}"}}, "compare.runs.a: expected a path without { and }, between which ..., got {model}"),
+    ("compare", {"runs": {"a": "{model}"}}, "compare.runs.a: expected a path without { } < >, between which ..., got {model}"),
     ("predictions", {"baseline": "vgg"}, "predictions.baseline: expected one of ..., got 'vgg'"),
     ("predictions", {"sixteen_by": "median"}, "predictions.sixteen_by: expected one of mean, sum, max, got 'median'"),
     (
@@ -239,15 +239,16 @@ def test_a_path_that_the_system_refuses_is_not_there(config, path):
         check(config)
 
 
-def test_a_file_that_is_waited_for_has_no_braces(config, tmp_path):
+def test_a_file_that_is_waited_for_has_no_brackets(config, tmp_path):
     (tmp_path / "{shard}.pth").touch()
     network = {key: value for key, value in config["models"]["alexnet-s"].items() if key != "train"}
     config["models"]["brought"] = {**network, "weights": str(tmp_path / "{shard}.pth")}
-    with pytest.raises(InputError, match=r"models.brought.weights: expected a path without { and }, .*, got .*{shard}.pth$"):
+    with pytest.raises(InputError, match=r"models.brought.weights: expected a path without { } < >, .*, got .*{shard}.pth$"):
         check(config)
-    config["models"]["brought"]["weights"] = "results/fetched/{shard}/x"
-    with pytest.raises(InputError, match=r"models.brought.weights: expected a path without { and }, .*, got results/fetched/{shard}/x$"):
-        check(config)
+    for path in ("results/fetched/{shard}/x", "results/fetched/<results>/x"):
+        config["models"]["brought"]["weights"] = path
+        with pytest.raises(InputError, match=rf"models.brought.weights: expected a path without {{ }} < >, .*, got {path}$"):
+            check(config)
 
 
 def test_what_a_rule_will_fetch_need_not_be_there(config):

@@ -196,13 +196,12 @@ def _check_path(where: str, path: str, what: str, there: Callable[[str], bool] =
     """A file or folder that is there, or that a rule will bring. ``os.path`` answers False where pathlib would raise."""
     if not there(path) and not is_fetched(path):
         raise InputError(where, what, f"{path}, which is not there")
-    if not os.path.isdir(path):  # else no rule waits for it
-        _check_braces(where, path)
+    _check_brackets(where, path)
 
 
-def _check_braces(where: str, path: str) -> None:
-    if set("{}") & set(path):
-        raise InputError(where, "a path without { and }, between which Snakemake sees a wildcard", path)
+def _check_brackets(where: str, path: str) -> None:
+    if set("{}<>") & set(path):
+        raise InputError(where, "a path without { } < >, between which Snakemake sees a wildcard", path)
 
 
 def _check_keys(where: str, spec: dict, kinds: dict, common: Iterable[str] = ()) -> None:
@@ -335,7 +334,7 @@ def check_questions(config: dict) -> None:
             _known(f"claims.{key}", name, shown, "a stimulus of a suite")
     for name, folders in config["compare"]["runs"].items():
         for folder in [folders] if isinstance(folders, str) else folders:
-            _check_braces(f"compare.runs.{name}", folder)
+            _check_brackets(f"compare.runs.{name}", folder)
     if config["claims"]["adversarial"]:
         _known("claims.adversarial", config["claims"]["adversarial"], config["attacks"])
     if config["pairs"] or config["activations"]["noise"]:
