@@ -22,7 +22,7 @@ SPECIAL = re.compile(r"(?<!\\)[&%$#_{}~^]")
             ("a_b & 5 %", r"a\_b \& 5 \%"),
             ("\\~^", r"\textbackslash{}\textasciitilde{}\textasciicircum{}"),
         ],
-        *[("24+24", "24+24"), (0.0, "0")],
+        *[("24+24", "24+24"), (0.0, "0"), ("[1ex] *", "{[}1ex] {*}"), ("a\nb", "a b"), ("<|>", r"\textless{}\textbar{}\textgreater{}")],
     ],
 )
 def test_a_cell(value, text):

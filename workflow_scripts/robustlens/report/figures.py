@@ -60,6 +60,7 @@ STYLE = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "savefig.facecolor": "none",
+    "text.parse_math": False,  # names of classes and concepts are text, dollar signs and all
     "svg.fonttype": "none",
     "svg.hashsalt": "robustlens",
 }

@@ -9,6 +9,8 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from robustlens.files import replacing
 
 ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{mark: f"\\{mark}" for mark in "&%$#_{}"}}
+ESCAPED |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\n": " ", "\r": " "}
+ESCAPED |= {"[": "{[}", "*": "{*}"}  # at the beginning of a row LaTeX would take them for an option of the line break above
 
 
 def write_latex(tables: dict[str, pd.DataFrame], folder: Path) -> None:
