@@ -11,7 +11,7 @@ from snakemake.utils import validate
 from robustlens.errors import InputError
 from robustlens.shorthand import write_out
 from robustlens.stimuli.make import function_of, parameters_of
-from robustlens.study import PARAMETERS, check_schema, check_study
+from robustlens.study import NAME, PARAMETERS, check_schema, check_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -120,6 +120,11 @@ STUDY_FAULTS = [
     ("suites/more", ["clean"], "suites.more: expected each image set in one suite, got clean, which is in generalisation too"),
     ("dissection/scaled_twice", ["alexnet-q"], "dissection.scaled_twice: expected one of ..., got 'alexnet-q'"),
     ("dissection/scaled_twice", ["alexnet-r"], "dissection.scaled_twice: expected scaling: lite, got scaling: own"),
+    (
+        "training/standard",
+        {"epochs": 301, "epochs_per_job": 1, "batch_size": 50, "learning_rate": 0.1},
+        "training.standard.epochs_per_job: expected 301 epochs in at most 300 jobs, got 1",
+    ),
     ("models/alexnet-s/train/source", "trian", "models.alexnet-s.train.source: expected one of ..., got 'trian'"),
     ("models/alexnet-s/train/recipe", "usual", "models.alexnet-s.train.recipe: expected one of adversarial, ..., got 'usual'"),
     ("models/alexnet-s/train", GONE, "models.alexnet-s: expected either train or weights, got neither"),
@@ -281,6 +286,14 @@ def test_parameters_are_those_of_the_functions():
             name: needed for name, needed in parameters_of(function_of(kind)[0]).items() if name != "textures"
         }  # of which the rule knows
         assert own == {**dict.fromkeys(must, True), **dict.fromkeys(may, False)}, kind
+
+
+def test_names_that_stand_in_one_part_of_a_path_are_told_apart():
+    """``a-b`` and ``c`` would meet ``a`` and ``b-c`` if names were joined by what names may hold."""
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    paths = re.findall(r'"((?:logs|benchmarks|results)/[^"]*)"', rules)
+    joined = [between for path in paths for between in re.findall(r"\}([^{}/]*)\{", path)]
+    assert set(joined) == {"_"} and len(joined) > 40 and not NAME.fullmatch("a_b")
 
 
 # ---------------------------------------------------------------------------------------------------------------------- schema

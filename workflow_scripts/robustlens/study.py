@@ -19,6 +19,7 @@ from robustlens.shorthand import corruption_of, is_fetched
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 LONGEST = 80  # letters of a name: two of them and a number fit into the 255 bytes that a file's name may have
 RESERVED = ("parquet", "h5", "json", "csv", "safetensors")  # endings of files, beside which folders of these names stand
+MOST_PARTS = 300  # jobs of a training, one after the other; at 480 Snakemake's recursion ends
 MOST_SHARDS = 10_000  # whose numbers have four digits
 PARAMETERS = {  # of a kind of stimulus, beside kind, source and preserves: those it must have, those it may have
     "gaussian-blur": (("sigma",), ()),
@@ -235,6 +236,10 @@ def check_training(config: dict) -> None:
             if len(given) != (len(needed) if chosen else 0):
                 expected = f"{' and '.join(needed)} with {key}: {choice}, and with no other"
                 raise InputError(f"training.{name}", expected, f"{key}: {recipe[key]} and {' and '.join(given) or 'none'}")
+        if recipe["epochs"] > MOST_PARTS * (recipe["epochs_per_job"] or recipe["epochs"]):
+            raise InputError(
+                f"training.{name}.epochs_per_job", f"{recipe['epochs']} epochs in at most {MOST_PARTS} jobs", recipe["epochs_per_job"]
+            )
         if wanted := recipe.get("validate"):
             _known(f"training.{name}.validate.source", wanted["source"], config["sources"])
             there = config["sources"][wanted["source"]]["n_images"]
