@@ -1,5 +1,6 @@
 # make run: the whole study in miniature, from a fresh clone to the report.  make test: all tests.  make check: formatting, in seconds.
 # make clean: lists what it would delete.
+# make docs: these pages as a site, site/index.html; a warning is an error.
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -8,7 +9,7 @@ SHELL := bash
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
 # every line that one says begins with its name. The studies follow, one after the other.
 SUITES := test-units test-workflow test-cluster
-.PHONY: run test $(SUITES) test-studies check format clean
+.PHONY: run test $(SUITES) test-studies check format docs clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
@@ -45,8 +46,17 @@ format: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement envs/lock.txt
 	@touch $@
 
+docs: .venv-docs/installed
+	.venv-docs/bin/python docs/write_config.py
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going docs site
+
+.venv-docs/installed: envs/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/docs.txt
+	@touch $@
+
 # Lists what is generated, with sizes; deletes it with SURE=1. Folders that --directory named are their users' own.
-clean: FOUND = $(wildcard results logs benchmarks .snakemake)
+clean: FOUND = $(wildcard results logs benchmarks .snakemake site)
 clean:
 	@$(if $(FOUND),du -hd 1 $(FOUND),echo "There is nothing to delete.")
 	@$(if $(FOUND),$(if $(filter 1,$(SURE)),rm -rf $(FOUND) && echo "Deleted.",echo "Nothing was deleted yet: make clean SURE=1 deletes all of these."))
