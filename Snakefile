@@ -4,9 +4,11 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
+ROOT = str(workflow.current_basedir)  # the folder of this file, also where another workflow uses it as a module
+
 if not workflow.config_settings.configfiles:  # a study given by --configfile stands alone
 
-    configfile: f"{workflow.basedir}/config.yaml"
+    configfile: f"{ROOT}/config.yaml"
 
 
 container: "container.sif"  # only with --software-deployment-method apptainer; docs/cluster.md
@@ -31,7 +33,7 @@ onstart:  # of the main process alone, which holds the lock of the folder by now
 
 
 onerror:  # at Ctrl-C the Slurm executor forgets the jobs whose state it is asking for just then
-    shell("{workflow.basedir:q}/slurm/cancel {log:q} >/dev/null")
+    shell("{ROOT:q}/slurm/cancel {log:q} >/dev/null")
 
 
 rule all:

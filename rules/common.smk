@@ -6,7 +6,7 @@ import sys
 from math import ceil
 from pathlib import Path
 
-sys.path.append(f"{workflow.basedir}/workflow_scripts")
+sys.path.append(f"{ROOT}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import code_digest
@@ -28,7 +28,7 @@ try:
         check_writable(".")
     for file in workflow.configfiles:
         check_file(file)
-    check_schema(config, f"{workflow.basedir}/schemas/config.schema.yaml")
+    check_schema(config, f"{ROOT}/schemas/config.schema.yaml")
     validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
     write_out(config)
     check_study(config)
@@ -121,7 +121,7 @@ def code(script, *modules):
 
 def code_of_table(name):
     """The same for a table that ships in resources/."""
-    return file_sha256(f"{workflow.basedir}/resources/{name}")[:16]
+    return file_sha256(f"{ROOT}/resources/{name}")[:16]
 
 
 def shard_number(wildcards):

@@ -13,7 +13,7 @@ rule plan:
     conda:
         "../envs/robustlens.yaml"
     params:
-        rates=f"{workflow.basedir}/resources/rates.csv",
+        rates=f"{ROOT}/resources/rates.csv",
         config=config,
         stages=[rule.name for rule in workflow.rules],
         snakefile=str(workflow.main_snakefile),

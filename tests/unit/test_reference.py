@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -65,3 +66,10 @@ def test_every_target_rule_is_described_and_there():
     table = TARGETS[TARGETS.index("| target | what is there afterwards |") :].split("\n\n")[0]
     rules = set(re.findall(r"^rule (\w+):", (ROOT / "Snakefile").read_text(encoding="utf-8"), re.M)) | {"plan"}
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == rules
+
+
+def test_citation_and_project_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith(f"{citation['license']} License")

@@ -7,7 +7,7 @@ import pytest
 
 from runs import REPOSITORY, snakemake
 
-SOURCES = ("Snakefile", "config.yaml", "rules", "workflow_scripts", "schemas", "envs", "profiles", "resources", "studies")
+SOURCES = ("Snakefile", "workflow", "config.yaml", "rules", "workflow_scripts", "schemas", "envs", "profiles", "resources", "studies")
 
 
 @pytest.fixture(scope="session")
