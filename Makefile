@@ -48,7 +48,7 @@ format: .venv/installed
 
 docs: .venv-docs/installed
 	.venv-docs/bin/python docs/write_config.py
-	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going docs site
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --write-all docs site
 
 .venv-docs/installed: envs/docs.txt
 	$(PYTHON) -m venv .venv-docs

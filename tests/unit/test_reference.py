@@ -73,3 +73,10 @@ def test_citation_and_project_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith(f"{citation['license']} License")
+
+
+def test_every_link_of_the_pages_beside_the_readme_is_there():
+    for page in ("README.md", "CONTRIBUTING.md", "config/README.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        links = [link.partition("#")[0] for link in re.findall(r"\]\((?!http)([^)]+)\)", text)]
+        assert links and [link for link in links if not ((ROOT / page).parent / link).exists()] == []
