@@ -25,7 +25,7 @@ RUNS_MORE = {
     "compare",
     "plan",
     "layers",
-}  # tests run all but the third
+}  # tests of their own run all but the third
 ELSEWHERE = {  # first word of a command -> the test that runs it, or why none does
     "slurm/recover": "tests/cluster/test_main_process.py",
     "source": "activates what make .venv/installed made",
@@ -37,7 +37,7 @@ ELSEWHERE = {  # first word of a command -> the test that runs it, or why none d
     "conda": "not on the machines that test this, as docs/cluster.md says",
     "apptainer": "not on the machines that test this, as docs/cluster.md says",
     "pip": "an optional package; tests/unit/test_registry.py says what is asked for without it",
-    "snakedeploy": "needs a published repository; tests/workflow/test_module.py deploys what it writes",
+    "snakedeploy": "needs a published repository; tests/workflow/test_module.py plans what it writes",
 }
 
 
