@@ -18,6 +18,7 @@ RULES = set(re.findall(r"^rule (\w+):", (REPOSITORY / "Snakefile").read_text(enc
 OWN = {"mine.yaml", "eps1.yaml", "compare.yaml", "own.yaml"}  # which the reader writes, from the page
 BUILT_FROM_NOTHING = {"config.yaml", "eps1.yaml", "own.yaml"}  # studies that need no file of a user; others have tests of their own
 RUNS_MORE = {
+    "--unlock",
     "--rulegraph",
     "--report",
     "--software-deployment-method",
