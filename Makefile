@@ -9,7 +9,7 @@ SHELL := bash
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
 # every line that one says begins with its name. The studies follow, one after the other.
 SUITES := test-units test-workflow test-cluster
-.PHONY: run test $(SUITES) test-studies check format docs clean
+.PHONY: run test $(SUITES) test-studies check format lock docs clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
@@ -43,8 +43,21 @@ format: .venv/installed
 .venv/installed: envs/lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "robustlens needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement envs/lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/lock.txt
 	@touch $@
+
+# The lock, with hashes, from pyproject.toml: pins that still fit stay, and `make lock UPGRADE=--upgrade` takes the newest of all.
+# oldest.txt: every direct dependency at its lower bound. Both name no package that Linux and macOS do without.
+RESOLVE = .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --all-extras --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(addprefix --no-emit-package ,colorama httpx2-jsfetch pyreadline3) pyproject.toml
+UPGRADE ?=
+lock: .tools/bin/uv
+	$(RESOLVE) $(UPGRADE) --output-file envs/lock.txt
+	$(RESOLVE) $(UPGRADE) --resolution lowest-direct --output-file envs/oldest.txt
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 
 docs: .venv-docs/installed
 	.venv-docs/bin/python docs/write_config.py
