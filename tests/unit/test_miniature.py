@@ -19,7 +19,7 @@ def plain(module: nn.Module) -> nn.Module:
     """Batch normalisation that changes nothing (but for its epsilon), weights of zero."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
-            part.eps = 0.0
+            part.eps = 1e-12  # 1 + eps is 1; the oldest torch refuses 0
         if isinstance(part, nn.Conv2d):
             nn.init.zeros_(part.weight)
     return module.eval()
