@@ -42,7 +42,7 @@ def pgd(
     ``labels`` int64 [n_images]. ``start``: a change inside the ball to begin from (None: the images themselves). ``use_best``:
     return for each image the iterate of highest loss (the last iterate needs one more forward pass), as the robustness package does.
     ``scale``: what the loss is multiplied by for networks in float16, so that small gradients do not vanish; where it is not 1, a gradient
-    that has become too large for float16 counts as 0.
+    that has become too large for float16 counts as 0. Otherwise an image whose gradient is not finite becomes NaN.
     """
     change = torch.zeros_like(images) if start is None else start
     change = (images + project(change, norm, eps)).clamp(0, 1) - images
@@ -55,7 +55,7 @@ def pgd(
             gradient = torch.where(gradient.isfinite(), gradient, 0)
         if use_best:
             best, best_loss = _keep_best(best, best_loss, point.detach(), losses.detach())
-        direction = gradient / norms(gradient) if norm == "l2" else gradient.sign()
+        direction = gradient / norms(gradient) if norm == "l2" else gradient.sign() + 0 * gradient  # whose sign alone would hide NaN
         change = project(change + step * direction, norm, eps)
         change = (images + change).clamp(0, 1) - images
     last = (images + change).detach()

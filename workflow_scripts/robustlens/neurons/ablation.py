@@ -3,7 +3,7 @@
 What comes before the layer is computed once; what lies behind it, for several units at a time (:mod:`robustlens.neurons.tails`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from robustlens.decisions import decide
+from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.inference import Blocks
 from robustlens.models.registry import Classifier
 from robustlens.neurons.tails import COPIES, Pass, Tails
+from robustlens.predictions import check_finite
 
 
 def ablate_units(
@@ -36,8 +38,9 @@ def ablate_units(
         return decided_class(logits, classes, sixteen_by)
 
     def change(images: Tensor, rows: slice) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        n, passed = rows.stop - rows.start, tails(images)
-        return decision(passed.logits)[:n], {layer: changed_decisions(passed, layer, decision)[:, :n] for layer in model.layers}
+        n, passed, ids = rows.stop - rows.start, tails(images), shard.rows["image_id"].iloc[rows].tolist()
+        check_finite(model, shard, rows, passed.logits[:n])
+        return decision(passed.logits)[:n], {layer: changed_decisions(passed, layer, decision, ids)[:, :n] for layer in model.layers}
 
     n_images = len(shard) if n_images is None else min(n_images, len(shard))
     with torch.inference_mode():
@@ -69,14 +72,30 @@ def decided_class(logits: Tensor, classes: str | None = None, sixteen_by: str = 
     return decide(logits.double().softmax(1).cpu().numpy(), classes, sixteen_by).argmax(1)
 
 
-def changed_decisions(passed: Pass, layer: str, decision: Callable[[Tensor], np.ndarray] = decided_class) -> np.ndarray:
+def check_ablated(model: Classifier, layer: str, logits: Tensor, image_ids: Sequence[str]) -> None:
+    """Raise InputError, naming model, layer and image, if ``logits`` [COPIES, n_images, n_classes] without units are not all finite.
+
+    Only those of the first images, which have ``image_ids``.
+    """
+    finite = logits[:, : len(image_ids)].isfinite().all(2).all(0)
+    if not finite.all():
+        image = image_ids[int((~finite).nonzero()[0])]
+        where = f"model {model.card['model']}, layer {layer}"
+        raise InputError(where, "finite logits without some of its units", f"NaN or inf for image {image}")
+
+
+def changed_decisions(
+    passed: Pass, layer: str, decision: Callable[[Tensor], np.ndarray] = decided_class, image_ids: Sequence[str] = ()
+) -> np.ndarray:
     """bool [n_units, n_images]: whether zeroing the unit, in all its cells, changes the intact network's decision on each image.
 
-    Of tokens also those that belong to no cell. ``decision``: from logits [n_images, n_classes] to decisions [n_images].
+    Of tokens also those that belong to no cell. ``decision``: from logits [n_images, n_classes] to decisions [n_images]. Raises InputError
+    for logits of ``image_ids``, the first images, that are not finite.
     """
     intact, n_units = decision(passed.logits), passed.layouts[layer].n_units
     changed = []
     for first in range(0, n_units, COPIES):
         logits = passed.zeroed(layer, [[unit] for unit in range(first, min(first + COPIES, n_units))])
+        check_ablated(passed.model, layer, logits, image_ids)
         changed.append(decision(logits.flatten(0, 1)).reshape(COPIES, -1) != intact)
     return np.concatenate(changed)[:n_units]

@@ -10,9 +10,10 @@ from torch import Tensor
 from robustlens.images import Shard
 from robustlens.inference import Blocks
 from robustlens.models.registry import Classifier
-from robustlens.neurons.ablation import decided_class
+from robustlens.neurons.ablation import check_ablated, decided_class
 from robustlens.neurons.concept_units import ROLES, WHOLE, UnitSet
 from robustlens.neurons.tails import COPIES, Pass, Tails, zeroed_logits
+from robustlens.predictions import check_finite
 
 Units = tuple[tuple[str, int], ...]
 
@@ -41,13 +42,15 @@ class ConceptAblation:
 
         def block(images: Tensor, rows: slice) -> tuple[int, dict]:
             truth = labels[rows]
-            passed = {role: self._tails[role](images) for role in ROLES}
+            passed, ids = {role: self._tails[role](images) for role in ROLES}, shard.rows["image_id"].iloc[rows].tolist()
+            for one in passed.values():
+                check_finite(one.model, shard, rows, one.logits[: len(truth)])
             intact = [decided_class(one.logits, classes, sixteen_by)[: len(truth)] == truth for one in passed.values()]
             right = np.logical_and(*intact)
             if not right.any():
                 return 0, {}
             decided = (
-                (role, units, decision) for role in ROLES for units, decision in self._decided(role, passed[role], classes, sixteen_by)
+                (role, units, decision) for role in ROLES for units, decision in self._decided(role, passed[role], ids, classes, sixteen_by)
             )
             return right.sum(), {(role, units): int(((found[: len(truth)] != truth) & right).sum()) for role, units, found in decided}
 
@@ -58,7 +61,9 @@ class ConceptAblation:
                     wrong[key] += count
         return self._table(n_right, wrong)
 
-    def _decided(self, role: str, passed: Pass, classes: str | None, sixteen_by: str) -> Iterable[tuple[Units, np.ndarray]]:
+    def _decided(
+        self, role: str, passed: Pass, image_ids: list[str], classes: str | None, sixteen_by: str
+    ) -> Iterable[tuple[Units, np.ndarray]]:
         """Each set of units of a network and the classes [n_images] decided without it."""
         for place, tried in self._tried[role].items():
             for first in range(0, len(tried), COPIES):
@@ -68,6 +73,7 @@ class ConceptAblation:
                     logits = zeroed_logits(passed.model, passed.images, {layer: [_of(layer, units) for units in group] for layer in layers})
                 else:
                     logits = passed.zeroed(place, [_of(place, units) for units in group])
+                check_ablated(passed.model, place, logits, image_ids)
                 decided = decided_class(logits.flatten(0, 1), classes, sixteen_by).reshape(COPIES, -1)
                 yield from zip(group, decided, strict=False)
 

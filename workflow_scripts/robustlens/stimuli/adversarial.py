@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.inference import Blocks
 from robustlens.models.attacks import pgd, random_start
@@ -73,7 +74,19 @@ def moved_images(model: Classifier, shard: Shard, images: Tensor, rows: slice, s
     labels[: rows.stop - rows.start] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
     start = _random_starts(shard.rows["image_id"].iloc[rows], images, spec, seed) if spec["random_start"] else None
     settings = {key: spec[key] for key in ("norm", "eps", "step", "steps", "use_best")}
-    moved = pgd(model, images, labels.to(images.device), start=start, **settings)
+    finite = torch.ones(len(images), dtype=torch.bool, device=images.device)
+
+    def logits(points: Tensor) -> Tensor:
+        found = model(points)
+        finite.logical_and_(found.detach().isfinite().all(1))
+        return found
+
+    moved = pgd(logits, images, labels.to(images.device), start=start, **settings)
+    finite.logical_and_(moved.isfinite().flatten(1).all(1))  # a gradient that is not finite ends in the image, or in the next logits
+    lost = (~finite[: rows.stop - rows.start]).nonzero()
+    if len(lost):
+        image = shard.rows["image_id"].iloc[rows.start + int(lost[0])]
+        raise InputError(f"model {model.card['model']}", "finite logits and gradients under attack", f"NaN or inf for image {image}")
     return moved if spec.get("store") == "float" else (moved * 255).round() / 255
 
 
