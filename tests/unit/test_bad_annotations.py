@@ -53,6 +53,16 @@ def test_a_table_that_is_none_is_named(tree, table, fault):
 
 
 @pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("more", [",1", ",1,2"])
+def test_rows_that_are_all_longer_than_the_first_are_refused(tree, table, more):
+    """pandas drops what is too much, or takes the first column for an index."""
+    header, *rows = (tree / table).read_text().splitlines()
+    (tree / table).write_text("\n".join([header, *(row + more for row in rows)]) + "\n")
+    with pytest.raises(InputError, match=f"{table}: expected a table .* with as many cells in each row as in the first"):
+        read_all(tree)
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_the_order_of_columns_means_nothing(tree, table):
     before = read_all(tree)
     edit(tree / table, lambda rows: rows[rows.columns[::-1]])

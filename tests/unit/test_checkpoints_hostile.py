@@ -3,12 +3,14 @@
 import argparse
 import builtins
 import io
+import json
 import os
 import pickle
 import struct
 import subprocess
 import tarfile
 import warnings
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -262,4 +264,38 @@ def test_dictionaries_that_hold_each_other(tmp_path):
     endless |= {f"key{number}": endless for number in range(20)}  # 20 places within each place
     torch.save(endless, tmp_path / "net.pth")
     with pytest.raises(InputError, match="at most 10000 dictionaries in each other, got more"):
+        read_checkpoint(str(tmp_path / "net.pth"))
+
+
+def test_an_archive_that_inflates_is_not_unpacked(tmp_path):
+    torch.save({"maps.weight": torch.zeros(5_000_000)}, tmp_path / "whole.pth")
+    with zipfile.ZipFile(tmp_path / "whole.pth") as whole, zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in whole.namelist():
+            bomb.writestr(name, whole.read(name))
+    with pytest.raises(InputError, match=r"an archive of \d\d,\d{3} bytes that inflates to 20,\d{3},\d{3}"):
+        read_checkpoint(str(tmp_path / "bomb.pth"))
+    assert len(read_checkpoint(str(tmp_path / "whole.pth")).parts[""]["maps.weight"]) == 5_000_000
+
+
+def too_large_safetensors(path: Path) -> None:
+    header = json.dumps({"maps.weight": {"dtype": "F32", "shape": [10**11], "data_offsets": [0, 4 * 10**11]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(64))
+
+
+def too_large_torch(path: Path) -> None:
+    """A tensor of three numbers whose record says that it has 10^11."""
+    torch.save({"maps.weight": torch.arange(3.0)}, path.with_suffix(".whole"))
+    with zipfile.ZipFile(path.with_suffix(".whole")) as whole, zipfile.ZipFile(path, "w") as changed:
+        for name in whole.namelist():
+            data = whole.read(name)
+            if name.endswith("data.pkl"):
+                assert data.count(b"K\x03") == 2  # its length in the storage, and its shape
+                data = data.replace(b"K\x03", b"\x8a\x05" + (10**11).to_bytes(5, "little"))
+            changed.writestr(name, data)
+
+
+@pytest.mark.parametrize("write", [too_large_safetensors, too_large_torch])
+def test_a_tensor_that_claims_more_than_the_file_has(tmp_path, write):
+    write(tmp_path / "net.pth")
+    with pytest.raises(InputError, match="net.pth: expected a checkpoint of plain tensors"):
         read_checkpoint(str(tmp_path / "net.pth"))

@@ -1,6 +1,7 @@
 """Pictures in idx files: listed, read in place by row, grey as RGB, and what is refused."""
 
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -89,3 +90,18 @@ def test_a_row_that_is_not_there(tmp_path):
     rows = listed(tmp_path).assign(path="t10k-images-idx3-ubyte#5")
     with pytest.raises(InputError, match="t10k-images-idx3-ubyte#5: expected a row below 5, got 5"):
         write_shard(tmp_path / "shard", rows, root=tmp_path, origin={})
+
+
+def test_a_file_that_inflates_beyond_its_shape_is_read_no_further(tmp_path):
+    """200 MB of zeros in 200 KB, behind a header of five pictures."""
+    with gzip.open(tmp_path / "t10k-images-idx3-ubyte.gz", "wb") as file:
+        file.write(idx(PIXELS))
+        for _ in range(200):
+            file.write(bytes(1_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"expected 136 bytes for the shape \[5, 4, 6\], got 137 or more"):
+            read_idx(tmp_path / "t10k-images-idx3-ubyte.gz", 3)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

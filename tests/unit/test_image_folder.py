@@ -85,6 +85,13 @@ def test_empty_class_folders_are_refused(root):
         list_image_folder(root, 4)
 
 
+def test_names_whose_accents_are_written_in_two_ways_are_refused(root):
+    for name in ("caf\N{LATIN SMALL LETTER E WITH ACUTE}.png", "cafe\N{COMBINING ACUTE ACCENT}.png"):
+        (root / "n02" / name).write_bytes(b"")
+    with pytest.raises(InputError, match="expected one picture of the id n02/caf"):
+        list_image_folder(root, 6)
+
+
 def test_names_that_differ_in_case_alone_are_refused(root):
     (root / "n02" / "B.jpeg").write_bytes(b"")
     with pytest.raises(InputError, match=r"one picture of the id n02/B\.jpeg, got n02/B\.jpeg and n02/b\.JPEG"):

@@ -263,3 +263,23 @@ def test_the_orientation_of_a_camera_is_not_applied(tmp_path):
 def test_a_picture_that_is_gone_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.png: expected a readable picture, got .*No such file"):
         write_shard(tmp_path / "s.parquet", manifest(1, ["gone.png"]), root=tmp_path, origin={})
+
+
+def test_a_column_of_another_type_is_refused_with_both(tmp_path):
+    write_manifest(tmp_path / "m.parquet", manifest(3))
+    table = pq.read_table(tmp_path / "m.parquet")
+    write_parquet(tmp_path / "m.parquet", table.set_column(2, "shape", [["round"] * 3]))
+    with pytest.raises(InputError, match="m.parquet: expected int32 in the column shape, got string; delete it and run again"):
+        read_manifest(tmp_path / "m.parquet")
+
+
+def test_another_picture_than_was_listed_is_refused(tmp_path):
+    for number, pixels in enumerate(pictures(2)):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    rows = manifest(2, ["0.png", "1.png"])
+    write_shard(tmp_path / "s.parquet", rows, root=tmp_path, geometry={"crop": 6}, origin={})
+    shard = read_shard(tmp_path / "s.parquet")
+    assert shard.pixels().shape == (2, 6, 6, 3)
+    Image.fromarray(pictures(2)[0][::-1]).save(tmp_path / "1.png")  # as sound as the former one
+    with pytest.raises(InputError, match="1.png: expected the picture that was listed, sha256 .*; restore it, or delete .*s.parquet"):
+        shard.pixels()

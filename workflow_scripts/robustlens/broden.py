@@ -6,6 +6,7 @@ row an image; a cell of a category's column holds items parted by ``;``: a numbe
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,7 +96,8 @@ def _read_table(path: Path, columns: dict[str, type]) -> pd.DataFrame:
     """The ``columns`` of a CSV file, by name, each of its type."""
     if not path.is_file():
         raise InputError(path, "a table of a set in Broden's layout", "no such file")
-    with refusing(path, "a table (CSV in UTF-8)"):
+    with refusing(path, "a table (CSV in UTF-8) with as many cells in each row as in the first"), warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells that it drops where all rows have too many
         table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False).fillna("")
     missing = [name for name in columns if name not in table.columns]
     if missing:

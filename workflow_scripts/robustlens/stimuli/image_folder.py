@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Container, Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -30,12 +31,13 @@ def list_image_folder(root: str | Path, n_images: int, *, labels: str = "sorted"
 def as_manifest(root: Path, n_images: int, rows: list[tuple[str, int, int, int, str]]) -> pd.DataFrame:
     """The manifest of ``rows``. Raises InputError for another count than ``n_images``, and for two pictures of one id.
 
-    Ids that differ in case alone count as one: they are one file where file systems do not tell them apart.
+    Ids that differ in case alone, or in how an accent is written (NFC, NFD), count as one: they are one file where file systems do not tell
+    them apart.
     """
     if len(rows) != n_images:
         raise InputError(root, f"{n_images} pictures", len(rows), "correct `n_images` or `root` of the source")
     table = pd.DataFrame(rows, columns=["image_id", "label", "shape", "texture", "path"])
-    folded = table["image_id"].str.lower()
+    folded = table["image_id"].map(lambda name: normalize("NFC", name).lower()).astype(object)
     if folded.duplicated().any():
         image_id = folded[folded.duplicated()].iloc[0]
         first, second = table["path"][folded == image_id].iloc[:2]
