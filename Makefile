@@ -9,7 +9,7 @@ SHELL := bash
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
 # every line that one says begins with its name. The studies follow, one after the other.
 SUITES := test-units test-workflow test-cluster
-.PHONY: run test $(SUITES) test-studies check format lock docs clean
+.PHONY: run test $(SUITES) test-studies check format lock licences audit docs clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
@@ -54,6 +54,10 @@ UPGRADE ?=
 lock: .tools/bin/uv
 	$(RESOLVE) $(UPGRADE) --output-file envs/lock.txt
 	$(RESOLVE) $(UPGRADE) --resolution lowest-direct --output-file envs/oldest.txt
+
+# The licence of every package of the lock; known vulnerabilities of them, where the database can be reached.
+licences audit: .venv/installed
+	@$(BIN)/python envs/$@.py
 
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
