@@ -9,7 +9,7 @@ SHELL := bash
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
 # every line that one says begins with its name. The studies follow, one after the other.
 SUITES := test-units test-workflow test-cluster
-.PHONY: run test $(SUITES) test-studies check format lock licences audit docs clean
+.PHONY: run test $(SUITES) test-studies test-oldest check format lock licences audit docs clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
@@ -29,6 +29,10 @@ $(SUITES): .venv/installed
 
 test-studies: .venv/installed
 	$(BIN)/python -m pytest -m study
+
+# Units and scripts at the lower bounds of pyproject.toml, in an environment of their own; other versions warn of other things.
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -o filterwarnings=default tests/unit tests/scripts
 
 check: .venv/installed
 	@$(BIN)/ruff check --quiet .
@@ -70,6 +74,11 @@ docs: .venv-docs/installed
 .venv-docs/installed: envs/docs.txt
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/docs.txt
+	@touch $@
+
+.venv-oldest/installed: envs/oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/oldest.txt
 	@touch $@
 
 # Lists what is generated, with sizes; deletes it with SURE=1. Folders that --directory named are their users' own.

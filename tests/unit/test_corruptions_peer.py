@@ -145,7 +145,8 @@ def test_elastic_transform_is_the_published_one(pixels, severity):
     expected = np.stack([map_coordinates(turned[..., channel], at, order=1, mode="reflect") for channel in range(3)], axis=2)
     found = ours(digital.elastic_transform, pixels, severity, corners=corners, field=field)
     apart = np.abs(found.astype(int) - np.floor(expected.clip(0, 255)))
-    assert apart.max() <= 1 and apart.mean() < 0.05, (apart.max(), apart.mean())
+    coarse = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12)  # its warpAffine goes by 1/32 px; 4.10 was looked at
+    assert apart.max() <= (3 if coarse else 1) and apart.mean() < (0.08 if coarse else 0.05), (apart.max(), apart.mean())
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)

@@ -1,5 +1,6 @@
 """What HDF5 files say of damage: each bit of them has a checksum, and nothing lies where the library would not return."""
 
+import time
 import zlib
 
 import h5py
@@ -123,3 +124,12 @@ def test_text_comes_back_as_it_was_written(tmp_path):
         assert file["texts"].asstr()[:].tolist() == texts.tolist() and file["none"].asstr()[:].tolist() == []
         assert file["number"][()] == 4 and file["empty"].shape == (3, 0)
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
+
+
+def test_bytes_do_not_depend_on_when_they_are_written(tmp_path):
+    """Of HDF5 1.14 through h5py before 3.15 they do: groups, the file's own among them, have times, in whole seconds."""
+    for name in ("early.h5", "late.h5"):
+        with writing_hdf5(tmp_path / name, {"kind": "values"}) as file:
+            write_values(file, "group/values", np.arange(6))
+        time.sleep(1.1)
+    assert (tmp_path / "early.h5").read_bytes() == (tmp_path / "late.h5").read_bytes()
