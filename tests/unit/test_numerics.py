@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torchvision import models
 
+from robustlens.devices import claim_device
 from robustlens.errors import InputError
 from robustlens.inference import Blocks
 from robustlens.neurons.ablation import ablate_units
@@ -116,3 +118,23 @@ def test_the_number_of_threads_changes_no_decision_and_logits_by_rounding_alone(
     one, two = (np.stack(table["probabilities"]) for table in found)
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
     assert [list(top) for top in found[0]["top5"]] == [list(top) for top in found[1]["top5"]]
+
+
+# --------------------------------------------------------------------------------------------------------------------- devices
+@pytest.mark.gpu
+@pytest.mark.parametrize("architecture", ["alexnet", "googlenet", "resnet50"])
+def test_a_gpu_gives_what_a_cpu_gives_within_the_tolerance_that_is_promised(architecture, tmp_path):
+    """Probabilities within 1e-4 of their value, and a decision differs only where two classes are that near."""
+    torch.manual_seed(0)
+    network = models.get_model(architecture, weights=None, **({"init_weights": True} if architecture == "googlenet" else {})).eval()
+    shard = make_shard(tmp_path / "s.parquet", pictures(16, 224), image_rows(16))
+    found = {}
+    for name in ("cpu", "cuda"):
+        device = claim_device(name)
+        model = classifier(network, **HALF).to(device)
+        table = predict(model, shard, stimulus="clean", blocks=Blocks(device, 4, 16))
+        found[name] = np.stack(table["probabilities"]).astype(np.float64)
+    np.testing.assert_allclose(found["cuda"], found["cpu"], rtol=1e-4, atol=1e-7)
+    first, second = -np.sort(-found["cpu"], axis=1)[:, :2].T
+    decided = found["cuda"].argmax(1) == found["cpu"].argmax(1)
+    assert (decided | (first - second < 2e-4 * first)).all()
