@@ -12,6 +12,7 @@ import compare_runs
 import draw_figures
 import synthetic
 import write_page
+from synthetic import tables
 
 MARKS = "</script><script>trap()</script><img src=x onerror=trap()> & \"' $\\frac{$ \\input{trap} % _ ^ ~ {{ 7 * 7 }} ]]> </title></svg>"
 NAMES = ["</script><b>&\"'", "$\\frac{$", "\\input{trap}", "[1ex] %_^", "*~\\end{x}", "red\\\\ {{ 7 * 7 }}"]
@@ -35,7 +36,7 @@ def made(tmp_path_factory):
     """A report, its figures, explorer and tables in LaTeX, of a study all of whose texts are hostile; and the same one that is harmless."""
     with pytest.MonkeyPatch.context() as patch:
         plain = write(synthetic.make_results(tmp_path_factory.mktemp("plain"), synthetic.small_study()))
-        patch.setattr(synthetic, "CONCEPTS", dict(zip(NAMES, synthetic.CONCEPTS.values(), strict=False)))
+        patch.setattr(tables, "CONCEPTS", dict(zip(NAMES, tables.CONCEPTS.values(), strict=False)))
         study = synthetic.small_study()
         study |= {"study": MARKS, "classes": [f"<u>$\\frac{{$ {number}" for number in range(8)]}
         for spec in study["models"].values():
