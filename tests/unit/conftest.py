@@ -1,12 +1,14 @@
-"""What several tests of stylization share: a folder of paintings, weights of AdaIN, torch on one thread."""
+"""What several tests share. Stylization: a folder of paintings, weights of AdaIN, torch on one thread. The report: made-up results."""
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+import synthetic
 from robustlens.stimuli.adain import build_decoder, build_encoder
 from robustlens.stimuli.paintings import draw_painting
+from synthetic.report import draw
 
 
 @pytest.fixture
@@ -44,3 +46,19 @@ def weights(tmp_path_factory):
     torch.save(states["vgg_normalised"] | {"51.bias": torch.zeros(512)}, folder / "vgg_normalised.pth")  # a layer beyond relu4_1
     save_file(states["decoder"], folder / "decoder.safetensors")
     return {"encoder": str(folder / "vgg_normalised.pth"), "decoder": str(folder / "decoder.safetensors")}
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory):
+    """Complete made-up results of the study that ships, with their figures."""
+    made = synthetic.make_results(tmp_path_factory.mktemp("embedded"))
+    draw(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def single(tmp_path_factory):
+    """Made-up results of one network on photographs: no pair, control, concept, conflict, attack or noise."""
+    made = synthetic.make_results(tmp_path_factory.mktemp("single"), synthetic.single_study())
+    draw(made)
+    return made

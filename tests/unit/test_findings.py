@@ -1,0 +1,103 @@
+"""The words made of numbers: what the report says of finished results, its captions and headline."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from robustlens.report import captions, contrast, findings, findings_units, headline
+from robustlens.report.results import Reading, Results, read_table
+from synthetic.report import results_of
+
+
+def test_networks_differ_where_intervals_do_not_overlap():
+    low, high = Reading(0.2, 0.1, 0.3, 10), Reading(0.5, 0.4, 0.6, 10)
+    assert contrast.status_of(low, high) == contrast.HIGHER
+    assert contrast.status_of(high, low) == contrast.LOWER
+    assert contrast.status_of(low, Reading(0.35, 0.3, 0.4, 10)) == contrast.ALIKE
+
+
+def test_contrast_agrees_only_if_all_pairs_do():
+    low, high = Reading(0.2, 0.1, 0.3, 10), Reading(0.5, 0.4, 0.6, 10)
+    assert contrast.Contrast([("a", low, high), ("b", low, high)]).agrees() == contrast.HIGHER
+    mixed = contrast.Contrast([("a", low, high), ("b", high, low)])
+    assert mixed.agrees() is None
+    assert contrast.mixed(mixed, "more", "less") == "more in a; less in b"
+    assert contrast.Contrast([]).agrees() is None
+
+
+def test_numbers_in_words():
+    assert contrast.span([0.142, 0.318]) == "14–32\u00a0%"
+    assert contrast.span([0.14, 0.1401]) == "14\u00a0%"
+    assert contrast.percent(0.996) == "99.6"  # not 100
+    assert contrast.percent(1.0) == "100"
+    assert contrast.joined(["a", "b", "c"]) == "a, b and c"
+    assert [contrast.everywhere(n) for n in (1, 2, 3)] == ["", " in both pairs", " in all three pairs"]
+
+
+def test_answer_follows_the_numbers_not_the_paper(embedded):
+    claims = read_table(embedded.claims, "claims")
+    text = " ".join(findings.answer(results_of(embedded), claims))
+    assert "turned decisions from texture to shape in all three pairs" in text
+    assert "Of 33 comparisons, 24 support the claim they test, 4 contradict it and 5 cannot tell." in text
+    turned = results_of(embedded)
+    bias = turned.tables["shape_bias"]
+    standard = bias["model"].str.endswith("-s")
+    bias.loc[standard, ["shape_bias", "low", "high"]] = [0.95, 0.94, 0.96]
+    text = findings.answer_bias(turned)
+    assert "texture in AlexNet, GoogLeNet and ResNet" in text and "turned" not in text
+
+
+def test_findings_count_layers(embedded):
+    text = " ".join(findings_units.find_noise(results_of(embedded)))
+    assert "first layer of S by 50\u00a0% and that of R by 20\u00a0%" in text
+    assert "smaller in R in 14 and larger in 0 of 14 layers" in text
+    assert "higher in R in 14 and lower in 0 of 14 layers" in " ".join(findings_units.find_units(results_of(embedded)))
+
+
+def test_findings_tell_what_the_training_ended_with(embedded):
+    results = results_of(embedded)
+    text = findings.find_training(results)
+    assert text[0].startswith("Accuracy in the last epoch: S on unchanged training images ")
+    assert text[1:] == ["On images that were held out: R 62\u00a0%.", "On the same images, attacked as in the training: R 38\u00a0%."]
+    none = results.table("training").assign(clean_accuracy=np.nan, robust_accuracy=np.nan)
+    assert findings.find_training(Results(embedded.study, {"training": none})) == text[:1]
+
+
+def test_the_caption_of_the_curves_names_what_is_drawn(embedded):
+    index = json.loads((embedded.folder / "reports" / "figures" / "index.json").read_text(encoding="utf-8"))
+    caption = next(figure["caption"] for figure in index["figures"] if figure["name"] == "training")
+    assert "Thin lines: accuracy on images that were held out" in caption
+    none = results_of(embedded).table("training").assign(clean_accuracy=np.nan, robust_accuracy=np.nan)
+    inputs = SimpleNamespace(results=Results(embedded.study, {"training": none}))
+    assert "Thin lines" not in captions.of_training(inputs)
+
+
+def test_findings_are_silent_where_nothing_was_measured(single):
+    results = results_of(single)
+    found = [find for find in (findings.find_bias, findings.find_training, findings_units.find_noise, findings_units.find_units)]
+    found += [findings_units.find_shift, findings_units.find_complexity, findings_units.find_ablation]
+    assert [find(results) for find in found] == [[]] * len(found)
+    assert "lite names rightly" in findings.find_accuracy(results)[0]
+    assert "no claim could be" not in " ".join(findings.answer(results, read_table(single.claims, "claims")))
+
+
+# ------------------------------------------------------------------------------------------------------------------ headline
+def test_headline_reads_first_filters_and_the_scrambled_stimulus_of_the_claims(embedded):
+    results = results_of(embedded)
+    lines = {line.key: line for line in headline.headline(results, results.panels()[0].members)}
+    assert list(lines) == ["clean", "pgd-2", "silhouette", "stylized", "scrambled-2", "shape-bias", "first-filter-tv"]
+    assert lines["first-filter-tv"].readings["robust"].value == 12
+    assert lines["shape-bias"].readings["standard"].value == 0.2
+
+
+def test_values_are_judged_against_the_study_they_belong_to(embedded):
+    expected = pd.DataFrame(
+        [("embedded", "alexnet-s", "shape-bias", 0.1, 0.3, "x"), ("embedded", "alexnet-r", "shape-bias", 0.1, 0.3, "x")]
+        + [("another", "resnet-r", "shape-bias", 0.1, 0.3, "x")],
+        columns=["study", "model", "statistic", "low", "high", "source"],
+    )
+    table = headline.compared_with_expected(results_of(embedded), expected)
+    judged = table[table["verdict"] != ""].set_index("model")["verdict"].to_dict()
+    assert judged == {"alexnet-s": "as expected", "alexnet-r": "OUTSIDE"}
