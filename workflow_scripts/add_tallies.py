@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from dissect import write_dissection
 from robustlens.counts import add_counts
 from robustlens.images import read_manifest
 from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, Thresholds
+from robustlens.neurons.dissection_tables import write_dissection
 
 
 def main(

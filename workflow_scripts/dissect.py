@@ -1,11 +1,9 @@
 """Network Dissection of every layer of a network on a concept set (rule dissect)."""
 
-import pandas as pd
-
 from robustlens.concepts import open_labels
 from robustlens.errors import InputError
-from robustlens.images import write_parquet
-from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, Thresholds, best_by_category, unit_table
+from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, Thresholds
+from robustlens.neurons.dissection_tables import write_dissection
 from robustlens.store import ActivationStore, open_store
 
 
@@ -21,7 +19,7 @@ def main(
     quantile: float,
     denominator: str = "paper",
 ) -> None:
-    """Write what ``write_dissection`` does in two passes over ``activations``.
+    """Write what :func:`robustlens.neurons.dissection_tables.write_dissection` does, in two passes over ``activations``.
 
     The images of the activations and of the labels must be the same; they are matched by image_id.
     """
@@ -46,22 +44,6 @@ def layer_thresholds(store: ActivationStore, layer: str, quantile: float) -> Thr
     for _, maps in store.blocks(layer):
         histogram.add(maps)
     return histogram.result(quantile)
-
-
-def write_dissection(
-    iou: str, categories: str, units: str, model: str, thresholds: dict[str, Thresholds], tallies: dict[str, TallyAccumulator]
-) -> None:
-    """``iou``: every unit and concept; ``categories``: a unit's best concept in each category; ``units``: threshold and best concept."""
-    matrices = {layer: tally.result() for layer, tally in tallies.items()}
-    write_layers(units, model, {layer: unit_table(thresholds[layer], matrix) for layer, matrix in matrices.items()})
-    write_layers(categories, model, {layer: best_by_category(matrix) for layer, matrix in matrices.items()})
-    write_layers(iou, model, matrices)
-
-
-def write_layers(path: str, model: str, tables: dict[str, pd.DataFrame]) -> None:
-    """Write the tables of all layers as one, with the columns ``model, layer`` in front."""
-    stamped = [table.assign(model=model, layer=layer)[["model", "layer", *table.columns]] for layer, table in tables.items()]
-    write_parquet(path, pd.concat(stamped, ignore_index=True))
 
 
 if __name__ == "__main__":
