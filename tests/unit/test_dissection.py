@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from robustlens.compiled import contiguous
 from robustlens.errors import InputError
 from robustlens.neurons.device_counts import DeviceTally, DeviceThresholds
 from robustlens.neurons.dissection import (
@@ -18,7 +19,6 @@ from robustlens.neurons.dissection import (
     unit_table,
     upsample,
 )
-from robustlens.neurons.kernels import contiguous
 
 CONCEPTS = pd.DataFrame(
     [(1, "red", "color"), (2, "blue", "color"), (4, "disc", "object"), (5, "stripes", "texture"), (9, "street", "scene")],

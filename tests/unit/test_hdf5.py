@@ -7,10 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
+from robustlens.compiled import fletcher32
 from robustlens.counts import write_counts
 from robustlens.errors import InputError
 from robustlens.hdf5 import open_hdf5, write_values, writing_hdf5
-from robustlens.neurons.kernels import fletcher32
 from robustlens.neurons.top_maps import open_top_maps, write_top_maps
 from robustlens.neurons.total_variation import SmoothnessAccumulator
 from robustlens.store import COMPRESSION, ActivationWriter, link_shards, open_store

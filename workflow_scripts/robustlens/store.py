@@ -113,7 +113,7 @@ class ActivationWriter:
 
     def _store(self, layer: str, rows: slice, values: np.ndarray) -> None:
         """Cut into chunks; of one that is not whole yet, its parts are gathered."""
-        from robustlens.neurons.kernels import contiguous  # compiled code, which only this writer needs
+        from robustlens.compiled import contiguous  # compiled code, which only this writer needs
 
         values, length, start = np.asarray(values, np.float16), self._file[layer].chunks[0], rows.start
         while start < rows.stop:
@@ -140,7 +140,7 @@ class ActivationWriter:
 
     def _put(self, layer: str, start: int, stop: int, room: np.ndarray) -> None:
         """Write the values at the beginning of ``room`` as rows; whole chunks past HDF5's cache, with the checksum that it would add."""
-        from robustlens.neurons.kernels import fletcher32
+        from robustlens.compiled import fletcher32
 
         dataset = self._file[layer]
         shape = (stop - start, *dataset.shape[1:])

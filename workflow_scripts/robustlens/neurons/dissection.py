@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from robustlens.compiled import contiguous
 from robustlens.errors import InputError
-from robustlens.neurons.kernels import N_KEYS, SIGN, contiguous, count_keys, count_masks, list_labels
+from robustlens.neurons.kernels import N_KEYS, SIGN, count_keys, count_masks, list_labels
 
 DENOMINATORS = {"paper": 0.0, "lite": 1e-10}  # which images count in A, and what is added to the union
 _INFINITE = 0x7C00  # bits of float16 infinity

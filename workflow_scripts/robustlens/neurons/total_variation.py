@@ -7,8 +7,9 @@ divided by the size. Compare it within a layer only.
 import numpy as np
 import pandas as pd
 
+from robustlens.compiled import contiguous
 from robustlens.errors import InputError
-from robustlens.neurons.kernels import N_KEYS, contiguous, map_sums
+from robustlens.neurons.kernels import N_KEYS, map_sums
 
 NO_WEIGHTS = {"": np.empty((0, 1, 1, 1))}
 STATISTICS = ("tv_clean", "tv_noisy", "change", "magnitude")  # in the order of `map_sums`
