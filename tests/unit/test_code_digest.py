@@ -120,6 +120,8 @@ def scripts():
     [
         ("neurons/total_variation.py", {"measure_filters", "measure_maps", "compare_maps", "add_maps"}),
         ("neurons/ablation.py", {"ablate_units", "ablate_concepts"}),
+        ("neurons/dissection_tables.py", {"dissect", "add_tallies"}),
+        ("stimuli/cifar.py", {"list_images", "sift_images"}),  # and nobody who reads its pictures
         ("models/training.py", {"train_model", "train_part"}),
         ("inference.py", NETWORKS),
         ("report/claims.py", {"judge_claims"}),

@@ -27,6 +27,7 @@ from robustlens.broden import LabelledImage, read_broden, write_broden
 from robustlens.concepts import open_labels, pack_labels
 from robustlens.counts import add_counts, write_counts
 from robustlens.errors import InputError
+from robustlens.idx_files import read_idx
 from robustlens.images import read_manifest, read_shard, write_manifest, write_parquet, write_shard
 from robustlens.models.checkpoints import read_checkpoint
 from robustlens.models.filters import read_filters
@@ -40,7 +41,6 @@ from robustlens.report.results import read_cards, read_table
 from robustlens.report.selection import read_published
 from robustlens.report.units import read_tables
 from robustlens.stimuli.cifar import list_cifar
-from robustlens.stimuli.idx import read_idx
 from robustlens.stimuli.packed import list_parquet
 from robustlens.store import ActivationWriter, link_shards, open_store
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from robustlens.errors import InputError
+from robustlens.idx_files import read_idx
 from robustlens.images import read_shard, write_shard
-from robustlens.stimuli.idx import read_idx
 from robustlens.stimuli.sources import list_source
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 6), dtype=np.uint8)

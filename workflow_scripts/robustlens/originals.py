@@ -9,9 +9,9 @@ from threading import Lock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from robustlens.cifar_files import CifarFile
 from robustlens.errors import InputError, refusing
-from robustlens.stimuli.cifar import CifarFile
-from robustlens.stimuli.idx import PICTURES, IdxFile
+from robustlens.idx_files import PICTURES, IdxFile
 
 BLOCK = 64  # rows of a Parquet file that are read at once; two blocks are kept
 REFERENCE = re.compile(

