@@ -52,7 +52,7 @@ def taken(tmp_path):
     """A function by which another process, as it were, takes a GPU."""
 
     def take(name):
-        locks.claim_one([name], tmp_path / "locks")
+        locks.claim_some([name], 1, tmp_path / "locks")
         held.append(locks._held.pop(tmp_path / "locks" / name))
 
     held = []

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from robustlens import locks
-from robustlens.locks import claim_one
+from robustlens.locks import claim_some
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from robustlens.locks import claim_one
+from robustlens.locks import claim_some
 folder, seconds, names = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
-name = claim_one(names, folder / "locks", poll=0.02)
-assert claim_one(names, folder / "locks") == name  # as often as one likes
+[name] = claim_some(names, 1, folder / "locks", poll=0.02)
+assert claim_some(names, 1, folder / "locks") == [name]  # as often as one likes
 alone = folder / f"{name}.in-use"
 os.close(os.open(alone, os.O_CREAT | os.O_EXCL))  # fails where somebody else is on that name
 print(name, flush=True)
@@ -88,7 +88,7 @@ def test_waiting_is_said_once(start, tmp_path, caplog, monkeypatch):
             holder.wait()
 
     monkeypatch.setattr(locks.time, "sleep", kill_at_the_third)
-    assert claim_one(["gpu"], tmp_path / "locks", poll=0.5) == "gpu"
+    assert claim_some(["gpu"], 1, tmp_path / "locks", poll=0.5) == ["gpu"]
     assert polls == [0.5] * 3
     assert caplog.messages == ["waiting: other jobs have taken gpu"]
     os.close(locks._held[tmp_path / "locks" / "gpu"])
@@ -98,7 +98,7 @@ def test_files_that_every_user_may_lock_and_none_but_the_owner_delete(tmp_path, 
     monkeypatch.setattr(locks, "_held", {})
     umask = os.umask(0o077)
     try:
-        claim_one(["gpu"], tmp_path / "locks")
+        claim_some(["gpu"], 1, tmp_path / "locks")
         assert os.umask(0o077) == 0o077  # as it was
     finally:
         os.umask(umask)

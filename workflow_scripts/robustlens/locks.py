@@ -12,17 +12,12 @@ log = logging.getLogger("robustlens")
 _held: dict[Path, int] = {}  # lock files of this process and their descriptors, which stay open
 
 
-def claim_one(names: Sequence[str], folder: Path, poll: float = 0.5) -> str:
-    """The first of ``names`` that no other process has claimed in ``folder``; waits while all are taken, looking every ``poll`` s.
-
-    What this process has claimed before it gets again. The kernel frees a name when the process that claimed it is gone, also after
-    ``kill -9``; nothing is left to clean up.
-    """
-    return claim_some(names, 1, folder, poll)[0]
-
-
 def claim_some(names: Sequence[str], n: int, folder: Path, poll: float = 0.5) -> list[str]:
-    """The same of ``n`` names, in their order; while there are fewer none is kept, so that no two processes wait for one another."""
+    """The first ``n`` of ``names`` that no other process has claimed in ``folder``; waits while there are fewer, looking every ``poll`` s.
+
+    What this process has claimed before it gets again. While there are fewer none is kept, so that no two processes wait for one another.
+    The kernel frees a name when the process that claimed it is gone, also after ``kill -9``; nothing is left to clean up.
+    """
     waiting = False
     while True:
         held = [name for name in names if folder / name in _held]

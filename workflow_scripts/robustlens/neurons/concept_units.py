@@ -8,7 +8,6 @@ from robustlens.randomness import generator
 
 ROLES = ("standard", "robust")
 WHOLE = "all"  # in place of a layer, where units of all layers are zeroed at once
-SELECTIONS = ("all", "top-k", "equal")
 
 
 @dataclass(frozen=True)

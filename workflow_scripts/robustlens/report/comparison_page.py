@@ -22,7 +22,7 @@ def write_page(page: Path, runs: list[Run], tables: dict[str, pd.DataFrame]) -> 
         runs=runs,
         groups=list(dict.fromkeys(run.group for run in runs)),
         answer=[*answer_changes(claims, tables["changes"]), *answer_seeds(claims)],
-        settings=setting_rows(runs, tables["settings"]),
+        settings=setting_rows(tables["settings"]),
         silent=[run.name for run in runs if "study" not in run.settings],
         claims=claims,
         moved=[claim for claim in claims if any(row["moved"] == "true" or row["other_verdict"] for row in claim["rows"])],
@@ -34,8 +34,8 @@ def write_page(page: Path, runs: list[Run], tables: dict[str, pd.DataFrame]) -> 
     write_text(page, text)
 
 
-def setting_rows(runs: list[Run], settings: pd.DataFrame) -> list[dict]:
-    """Each setting that differs, with its value in every run, in the order of ``runs``."""
+def setting_rows(settings: pd.DataFrame) -> list[dict]:
+    """Each setting that differs, with its value in every run, by the name of the run."""
     rows = settings.groupby("key", sort=False)
     return [{"key": key, "values": dict(zip(part["run"], part["value"], strict=True))} for key, part in rows]
 
