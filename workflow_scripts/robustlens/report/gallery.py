@@ -77,7 +77,13 @@ def read_parquets(paths: list[str], columns: list[str]) -> pd.DataFrame:
 
 def entries(results: Results) -> list[Entry]:
     """The gallery in the order of the report."""
-    fixed = [
+    units = dissection_entries(results)
+    return [*image_entries(), *curve_entries(), *bias_entries(), *filter_entries(), *noise_entries(), *units, *last_entries()]
+
+
+def image_entries() -> list[Entry]:
+    """What the networks see, and how much of it they recognise."""
+    return [
         Entry(
             "stimuli",
             "The images under every condition",
@@ -92,7 +98,12 @@ def entries(results: Results) -> list[Entry]:
             captions.of_accuracy,
             "Dot plot, one panel a network pair, one row a condition: the share of images that S and R recognise, with intervals.",
         ),
-        *curve_entries(),
+    ]
+
+
+def bias_entries() -> list[Entry]:
+    """What decides where shape and texture disagree."""
+    return [
         Entry(
             "shape-bias",
             "Shape or texture, where they disagree",
@@ -107,6 +118,12 @@ def entries(results: Results) -> list[Entry]:
             captions.of_class_bias,
             "Dot plot, one panel a pair, one row a class: the shape bias of S and R from texture on the left to shape on the right.",
         ),
+    ]
+
+
+def filter_entries() -> list[Entry]:
+    """Weights."""
+    return [
         Entry(
             "filters",
             "Filters of the first layer",
@@ -128,6 +145,12 @@ def entries(results: Results) -> list[Entry]:
             captions.of_variation,
             "Dot plot, one panel a pair, one row a convolution: mean total variation of filters of S, R and untrained networks.",
         ),
+    ]
+
+
+def noise_entries() -> list[Entry]:
+    """Maps of units with and without noise."""
+    return [
         Entry(
             "noise-maps",
             "First-layer maps with and without noise",
@@ -143,7 +166,11 @@ def entries(results: Results) -> list[Entry]:
             "Lines, one panel a pair: relative change of activations by pixel noise from the first to the last layer, S and R.",
         ),
     ]
-    last = [
+
+
+def last_entries() -> list[Entry]:
+    """What units are needed for, and how the networks were trained."""
+    return [
         Entry(
             "ablation",
             "What single units are needed for",
@@ -159,7 +186,6 @@ def entries(results: Results) -> list[Entry]:
             "Lines, one panel a pair: accuracy above and loss below, by epoch of training, S and R.",
         ),
     ]
-    return [*fixed, *dissection_entries(results), *last]
 
 
 def curve_entries() -> list[Entry]:
