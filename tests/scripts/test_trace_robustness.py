@@ -6,7 +6,7 @@ import pytest
 
 from robustlens.errors import InputError
 from robustlens.report.behaviour import ROBUSTNESS, accuracy_by_radius
-from robustlens.report.statistics import wilson
+from robustlens.statistics import wilson
 from tiny import cut_shards, image_rows, make_model, pictures
 from trace_robustness import main
 

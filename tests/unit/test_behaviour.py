@@ -22,7 +22,7 @@ from robustlens.report.behaviour import (
     shape_bias,
     top5,
 )
-from robustlens.report.statistics import compare, weighted_mean, wilson
+from robustlens.statistics import compare, weighted_mean, wilson
 
 PAIR = {"standard": "s", "robust": "r"}
 

@@ -8,7 +8,7 @@ from robustlens.report.behaviour import BY_CLASS, shape_bias_by_class
 from robustlens.report.figures import LeftOut
 from robustlens.report.figures_behaviour import MOST_CLASSES, draw_class_bias
 from robustlens.report.results import COLUMNS, Results
-from robustlens.report.statistics import wilson
+from robustlens.statistics import wilson
 
 STUDY = {"models": {"s": {}, "r": {}}, "pairs": {"net": {"standard": "s", "robust": "r"}}, "classes": ["disc", "square", "star"]}
 

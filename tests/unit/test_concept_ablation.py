@@ -8,7 +8,7 @@ import torch
 from robustlens.neurons.concept_ablation import ConceptAblation
 from robustlens.neurons.concept_units import UnitSet, concept_units
 from robustlens.report.concept_ablation import CONCEPT_ABLATION, concept_ablation
-from robustlens.report.statistics import wilson
+from robustlens.statistics import wilson
 from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
 
 RED, GREEN, BLUE = 0, 1, 2

@@ -17,8 +17,8 @@ from robustlens.report.corruptions import (
     read_alexnet,
     severities,
 )
-from robustlens.report.statistics import wilson
 from robustlens.shorthand import COMMON
+from robustlens.statistics import wilson
 
 PUBLISHED = {  # mean errors of AlexNet as the authors give them, beside those by severity
     **{"gaussian-noise": 0.886428, "shot-noise": 0.894468, "impulse-noise": 0.922640, "defocus-blur": 0.819880, "glass-blur": 0.826268},

@@ -9,7 +9,7 @@ below 10 items.
 import numpy as np
 import pytest
 
-from robustlens.report.statistics import compare, mean_interval, ratio, weighted_mean, wilson
+from robustlens.statistics import compare, mean_interval, ratio, weighted_mean, wilson
 
 TRIALS, RESAMPLES = 600, 300
 ERROR = 3 * (0.95 * 0.05 / TRIALS) ** 0.5

@@ -179,7 +179,7 @@ def test_every_config_key_that_is_named_exists(page):
 
 
 def test_the_checks_find_what_is_wrong():
-    assert not is_there("robustlens.report.statistics.wilsen") and not is_there("robustlens.statistics")
+    assert not is_there("robustlens.statistics.wilsen") and not is_there("robustlens.report.statistics")
     assert unknown_keys([SCHEMA], {"stimuli": {"a": {"kind": "contour", "widht": 1}}}) == ["stimuli.a.widht"]
     assert unknown_keys([SCHEMA], {"models": {"a": {"arguments": {"anything": 1}}}}) == []
     assert unknown_keys([SCHEMA], {"sources": {"a": {"geometry": {"crop": 1, "crob": 1}}}}) == ["sources.a.geometry.crob"]

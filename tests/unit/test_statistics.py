@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robustlens.report import statistics
-from robustlens.report.statistics import compare, interval, mean_interval, ratio, resampled, resamples, verdict, weighted_mean, wilson
+from robustlens import statistics
+from robustlens.statistics import compare, interval, mean_interval, ratio, resampled, resamples, verdict, weighted_mean, wilson
 
 NAN = float("nan")
 

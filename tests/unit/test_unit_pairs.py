@@ -6,7 +6,7 @@ import pytest
 
 import tiny
 from robustlens.report import unit_pairs
-from robustlens.report.statistics import wilson
+from robustlens.statistics import wilson
 
 PAIRS = tiny.STUDY["pairs"]
 

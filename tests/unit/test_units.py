@@ -6,7 +6,7 @@ import pytest
 
 import tiny
 from robustlens.report import units
-from robustlens.report.statistics import mean_interval, wilson
+from robustlens.statistics import mean_interval, wilson
 
 PAIRS = {"net": {"standard": "s", "robust": "r"}}
 

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from robustlens.errors import InputError
-from robustlens.report.statistics import wilson
+from robustlens.statistics import wilson
 
 TOLERANCE = 0.005  # of the accuracy, for other decoders and resizing than the publisher's
 FULL = 50_000  # images from which only the tolerance counts: ImageNet's whole validation set, which is no sample

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from robustlens.errors import InputError, refusing
 from robustlens.randomness import generator
 from robustlens.report.significance import holm, mcnemar_of_counts
-from robustlens.report.statistics import interval, wilson
+from robustlens.statistics import interval, wilson
 
 ACCURACY = ["model", "stimulus", "n_images", "top1", "low", "high"]
 TOP5 = ["model", "stimulus", "n_images", "top5", "low", "high"]

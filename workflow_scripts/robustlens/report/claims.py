@@ -14,7 +14,7 @@ from robustlens.report import claims_units
 from robustlens.report.behaviour import both_correct, conflicting
 from robustlens.report.evidence import Evidence, Row, compared, of_pair
 from robustlens.report.significance import ALPHA, holm, mcnemar, paired_t
-from robustlens.report.statistics import interval, ratio, resampled, weighted_mean
+from robustlens.statistics import interval, ratio, resampled, weighted_mean
 
 COLUMNS = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
 CLAIM_TESTS = ["claim", "architecture", "statistic", "n", "verdict", "test", "p", "p_holm", "effect", "survives"]

@@ -8,8 +8,8 @@ import pandas as pd
 
 from robustlens.report.evidence import Evidence, Row, compared, of_pair
 from robustlens.report.significance import Test, both, mann_whitney
-from robustlens.report.statistics import interval, ratio, resampled, weighted_mean
 from robustlens.report.units import named_category, with_category
+from robustlens.statistics import interval, ratio, resampled, weighted_mean
 
 LOW_LEVEL, HIGH_LEVEL = ("color", "texture"), ("object", "part")
 

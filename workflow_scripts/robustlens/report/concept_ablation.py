@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from robustlens.report.statistics import wilson
+from robustlens.statistics import wilson
 
 KEY = ["pair", "stimulus", "model", "layer", "concept", "name", "category", "select", "n_units"]
 COUNTS = ["n_images", "n_wrong", "n_wrong_control"]

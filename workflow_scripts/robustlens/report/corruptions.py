@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from robustlens.errors import InputError
-from robustlens.report.statistics import interval, resamples
 from robustlens.shorthand import COMMON, EXTRA
+from robustlens.statistics import interval, resamples
 
 ALEXNET = Path(__file__).resolve().parents[3] / "resources" / "alexnet_errors.csv"
 CORRUPTION_ERRORS = ["model", "corruption", "severity", "n_images", "error", "low", "high"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from robustlens.report.significance import Test
-from robustlens.report.statistics import compare, verdict
+from robustlens.statistics import compare, verdict
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Row:
 def compared(
     statistic: str, standard, robust, n, expected: int, evidence: Evidence, *key, test: Test, margin: float = 0.0, strata=(None, None)
 ) -> Row:
-    """One row of the table, of two statistics of resampling weights (see :func:`robustlens.report.statistics.compare`).
+    """One row of the table, of two statistics of resampling weights (see :func:`robustlens.statistics.compare`).
 
     A bootstrap of a handful of items knows no spread: below ``statistics.fewest`` images, units or filters nothing is decided.
     """

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from robustlens.neurons.filter_matching import MATCHES, match_filters
-from robustlens.report.statistics import interval, mean_interval, resamples, wilson
 from robustlens.report.units import LAYERS_TOGETHER, named_category
+from robustlens.statistics import interval, mean_interval, resamples, wilson
 
 NOISE_BLOCKING = ["pair", "model", "layer", "n_images", "n_units", "change", "low", "high"]
 NOISE_BLOCKING += ["n_outliers", "outliers", "outliers_low", "outliers_high"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from robustlens.errors import refusing
-from robustlens.report.statistics import interval, mean_interval, resampled, resamples, weighted_mean, wilson
+from robustlens.statistics import interval, mean_interval, resampled, resamples, weighted_mean, wilson
 
 TOTAL_VARIATION = ["model", "layer", "statistic", "n_units", "mean", "low", "high"]
 DISSECTION = ["model", "layer", "category", "n_units", "share"]
