@@ -26,7 +26,7 @@ def code_digest(script: str, *modules: str, root: Path = ROOT) -> str:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _imports(root, path)
+            waiting += imports(root, path)
     parts = [f"{path.relative_to(root)}\n{_normal(path)}" for path in sorted(found)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -59,7 +59,8 @@ def _normal(path: Path) -> str:
 
 
 @cache
-def _imports(root: Path, path: Path) -> tuple[Path, ...]:
+def imports(root: Path, path: Path) -> tuple[Path, ...]:
+    """The files of the library below ``root`` that importing ``path`` runs or reads, those of its own imports not among them."""
     if path.suffix != ".py":
         return ()
     names = []
