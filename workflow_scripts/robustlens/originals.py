@@ -50,6 +50,8 @@ class Originals:
         with self._lock:
             if self._blocks is None or self._blocks.file != file:
                 self._blocks = kind(file)
+            if row >= len(self._blocks):
+                raise InputError(f"{file}#{row}", f"a row below {len(self._blocks)}", row, "delete the source's manifest and run again")
             image = self._blocks.image(row)
         if image is None or not (image.get("bytes") or image.get("path")):
             raise InputError(self.where(path), "a picture in the column image", "none")
@@ -74,9 +76,10 @@ class _Blocks:
         self._kept: list[tuple[int, pa.Array]] = []
         self._following: Iterator[tuple[int, pa.Array]] = iter(())
 
+    def __len__(self) -> int:
+        return self._starts[-1]
+
     def image(self, row: int) -> dict | None:
-        if row >= self._starts[-1]:
-            raise InputError(f"{self.file}#{row}", f"a row below {self._starts[-1]}", row, "delete the source's manifest and run again")
         found = self._find(row)
         if found is None and not (self._kept and self._kept[-1][0] <= row < self._end_of_group(self._kept[-1][0])):
             self._following = self._group_of(row)
