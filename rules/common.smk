@@ -110,10 +110,6 @@ def stimulus_shards(name, n_images=None, model=None):
     return [f"results/{folder}/shard-{shard}.parquet" for shard in shard_numbers(name, n_images)]
 
 
-def of_source(wildcards):
-    return source_spec(wildcards.source)
-
-
 def code(script, *modules):
     """The parameter that makes Snakemake run a rule again when the code behind it changes."""
     return code_digest(script, *modules)
@@ -122,14 +118,6 @@ def code(script, *modules):
 def code_of_table(name):
     """The same for a table that ships in resources/."""
     return file_sha256(f"{ROOT}/resources/{name}")[:16]
-
-
-def shard_number(wildcards):
-    return int(wildcards.shard)
-
-
-def shard_size(wildcards):
-    return images_per_shard(wildcards.get("source", wildcards.get("concept_set")))
 
 
 def images(wildcards):

@@ -125,7 +125,7 @@ rule render_images:
 
 
 rule index_images:
-    """One shard of an image folder, read in place."""
+    """One shard of a source that is brought, read in place."""
     input:
         manifest="results/stimuli/{source}/manifest.parquet",
     output:

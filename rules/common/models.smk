@@ -58,6 +58,10 @@ def checkpoint_file(wildcards):
     return fetched(model_spec(wildcards)["weights"])
 
 
+def package_folder(wildcards):
+    return fetched(model_spec(wildcards).get("python_path", "")) or []
+
+
 def side_of_clean():
     """Side in px of the images that a network will see; None where the study has no clean ones."""
     clean = config["sources"].get("clean", {})

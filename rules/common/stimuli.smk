@@ -1,6 +1,18 @@
 # What the rules of stimuli and concept sets need, as functions of their wildcards.
 
 
+def of_source(wildcards):
+    return source_spec(wildcards.source)
+
+
+def shard_number(wildcards):
+    return int(wildcards.shard)
+
+
+def shard_size(wildcards):
+    return images_per_shard(wildcards.get("source", wildcards.get("concept_set")))
+
+
 def source_shard(wildcards):
     return f"results/stimuli/{source_of(wildcards.stimulus)}/shard-{wildcards.shard}.parquet"
 
@@ -61,7 +73,3 @@ def source_folder(wildcards):
     """What is fetched of a source; a folder of the user's is read in place, its time means nothing."""
     spec = of_source(wildcards)
     return [fetched(spec[key]) for key in ("root", "devkit") if is_fetched(spec.get(key, ""))]
-
-
-def package_folder(wildcards):
-    return fetched(model_spec(wildcards).get("python_path", "")) or []
