@@ -68,7 +68,7 @@ class LinearMap:
 
 
 def linear_map(matrix: np.ndarray, device: torch.device) -> LinearMap:
-    """The matrix on ``device``: in blocks on a CPU, whole on a GPU."""
+    """``matrix``, float [n_out, n_in], on ``device``: in blocks on a CPU, whole on a GPU."""
     step = BLOCK if device.type == "cpu" else len(matrix)
     blocks = []
     for first in range(0, len(matrix), step):
@@ -89,7 +89,7 @@ def gaussian(size: int, sigma: float, mode: str, truncate: float, device: torch.
 
 
 def smooth(planes: Tensor, sigma: float, mode: str = "nearest", truncate: float = 4.0) -> Tensor:
-    """The planes smoothed by a Gaussian both ways."""
+    """The planes, float32 ``[height, n_planes, width]``, smoothed by a Gaussian of ``sigma`` px both ways."""
     height, _, width = planes.shape
     down = gaussian(height, sigma, mode, truncate, planes.device)
     across = gaussian(width, sigma, mode, truncate, planes.device)

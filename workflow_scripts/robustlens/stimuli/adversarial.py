@@ -69,7 +69,10 @@ def decide_by_radius(
 
 
 def moved_images(model: Classifier, shard: Shard, images: Tensor, rows: slice, spec: dict, seed: int) -> Tensor:
-    """The attack on a block of ``images``, of which the first are ``rows`` of the shard; rounded to 8 bits unless ``store: float``."""
+    """The attack on a block of ``images``, float32 ``[n_images, 3, height, width]`` on [0, 1]; the first are ``rows`` of the shard.
+
+    As many; rounded to 8 bits unless ``store: float``. Raises InputError where logits or gradients are not finite.
+    """
     labels = torch.zeros(len(images), dtype=torch.int64)
     labels[: rows.stop - rows.start] = torch.from_numpy(shard.rows["label"].to_numpy(np.int64)[rows])
     start = _random_starts(shard.rows["image_id"].iloc[rows], images, spec, seed) if spec["random_start"] else None

@@ -35,6 +35,8 @@ ROUNDS = 5  # of GrabCut
 def folder_masks(shard: Shard, folder: str) -> Iterator[np.ndarray]:
     """Masks that lie in ``folder`` under the picture's id, or its path there without ending, as PNG or JPEG; grey above 127 = object.
 
+    One a row of the shard, uint8 ``[height, width]``, 255 = object, as from the other functions here.
+
     A mask has the size of the picture as it is used, or the proportions of the source's own picture, whose geometry then holds for it,
     too (nearest pixel). Raises InputError for a missing mask and for one of other proportions.
     """
