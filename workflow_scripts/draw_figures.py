@@ -6,8 +6,9 @@ from pathlib import Path
 from robustlens.report.explorer import write_explorer
 from robustlens.report.explorer_data import Files
 from robustlens.report.figures_top_images import TopPictures
-from robustlens.report.gallery import Inputs, draw_gallery, open_pictures, read_parquets
+from robustlens.report.gallery import Inputs, draw_gallery, open_pictures
 from robustlens.report.results import Results, read_tables
+from robustlens.report.tables import read_parquets
 
 log = logging.getLogger("robustlens")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from robustlens.report.behaviour import read_predictions
 from robustlens.report.claims import CLAIM_TESTS, COLUMNS, judge, stimuli_asked
 from robustlens.report.evidence import Evidence
-from robustlens.report.tables import write_csv
-from robustlens.report.units import read_sets, read_tables
+from robustlens.report.tables import read_parquets, write_csv
+from robustlens.report.units import read_sets
 
 
 def main(
@@ -26,11 +26,11 @@ def main(
     evidence = Evidence(
         study,
         read_predictions(predictions, stimuli_asked(study)),
-        read_tables(filters),
-        read_tables(smoothness),
+        read_parquets(filters),
+        read_parquets(smoothness),
         read_sets(units),
         read_sets(complexity),
-        read_tables(ablation),
+        read_parquets(ablation),
         read_sets(concepts),
     )
     judged = judge(evidence)

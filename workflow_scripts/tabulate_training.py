@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from robustlens.report.tables import write_csv
-from robustlens.report.units import read_tables
+from robustlens.report.tables import read_parquets, write_csv
 
 COLUMNS = ["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"]
 
 
 def main(training: list[str], training_csv: str):
     """``training``: one Parquet file a model."""
-    write_csv(Path(training_csv), read_tables(training, COLUMNS))
+    write_csv(Path(training_csv), read_parquets(training, COLUMNS))
 
 
 if __name__ == "__main__":

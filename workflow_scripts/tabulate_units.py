@@ -5,7 +5,7 @@ from pathlib import Path
 from robustlens.models.filters import read_filters
 from robustlens.report import unit_pairs
 from robustlens.report import units as tables
-from robustlens.report.tables import write_csv
+from robustlens.report.tables import read_parquets, write_csv
 
 
 def main(
@@ -29,12 +29,12 @@ def main(
     ``weights``, ``cards``: of the networks of pairs, in folders of their names; ``written``: one file a table, of its name.
     """
     all_units = tables.read_sets(units, tables.UNITS)
-    smooth, scores = tables.read_tables(smoothness), tables.read_tables(ablation)
+    smooth, scores = read_parquets(smoothness), read_parquets(ablation)
     counts = tables.first_set(tables.read_sets(complexity))
     changes = unit_pairs.noise_changes(smooth, pairs)
     kernels = {Path(path).parent.name: read_filters(path, card, first=True) for path, card in zip(weights, cards, strict=True)}
     found = {
-        "total_variation": tables.total_variation(tables.read_tables(filters), smooth, resamples),
+        "total_variation": tables.total_variation(read_parquets(filters), smooth, resamples),
         "dissection": tables.dissection(tables.first_set(all_units), categories, iou),
         "dissection_units": all_units,
         "concept_shift": tables.concept_shift(all_units, pairs, iou, resamples),

@@ -5,6 +5,7 @@ import pandas as pd
 from robustlens.report import gallery, page
 from robustlens.report.figures_top_images import TopPictures
 from robustlens.report.results import RESOURCES, Results, read_cards, read_table, read_tables
+from robustlens.report.tables import read_parquets
 from synthetic.files import Run
 
 
@@ -14,8 +15,8 @@ def draw(made: Run) -> dict:
     inputs = gallery.Inputs(
         results,
         gallery.open_pictures(made.shards, made.weights),
-        gallery.read_parquets(made.smoothness, ["model", "n_images"]),
-        gallery.read_parquets(made.top_images, ["model"]),
+        read_parquets(made.smoothness, ["model", "n_images"]),
+        read_parquets(made.top_images, ["model"]),
         TopPictures(made.drawn_from["dumped"], made.units, made.top_maps),
     )
     return gallery.draw_gallery(inputs, made.folder / "reports" / "figures")

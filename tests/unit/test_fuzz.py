@@ -39,7 +39,7 @@ from robustlens.report.explorer_data import read
 from robustlens.report.explorer_pictures import masks
 from robustlens.report.results import read_cards, read_table
 from robustlens.report.selection import read_published
-from robustlens.report.units import read_tables
+from robustlens.report.tables import read_parquets
 from robustlens.stimuli.cifar import list_cifar
 from robustlens.stimuli.packed import list_parquet
 from robustlens.store import ActivationWriter, link_shards, open_store
@@ -280,7 +280,7 @@ def predictions(folder: Path) -> tuple[Path, Callable]:
 def top_images(folder: Path) -> tuple[Path, Callable]:
     columns = {"layer": "conv", "unit": range(6), "rank": 0, "image_id": IDS, "activation": 0.5, "row": 1, "column": 2}
     write_parquet(folder / "top_images.parquet", pd.DataFrame(columns))
-    return folder / "top_images.parquet", lambda path: (read(str(path), "top_images"), read_tables([str(path)]))
+    return folder / "top_images.parquet", lambda path: (read(str(path), "top_images"), read_parquets([str(path)]))
 
 
 def table(folder: Path) -> tuple[Path, Callable]:

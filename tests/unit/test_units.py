@@ -200,11 +200,3 @@ def test_tables_of_nothing():
     }
     for name, table in found.items():
         assert table.columns.tolist() == getattr(units, name) and not len(table)
-
-
-def test_tables_are_read_as_one(tmp_path):
-    for model in "ab":
-        pd.DataFrame({"model": [model] * 2, "unit": [0, 1]}).to_parquet(tmp_path / f"{model}.parquet")
-    table = units.read_tables([str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")])
-    assert table["model"].tolist() == list("aabb") and table.index.tolist() == [0, 1, 2, 3]
-    assert units.read_tables([], ["model", "epoch"]).columns.tolist() == ["model", "epoch"]

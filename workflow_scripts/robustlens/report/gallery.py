@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
@@ -67,12 +66,6 @@ def open_pictures(shards: list[str], weights: list[str]) -> Pictures:
 def _load(path: str) -> dict:
     with refusing(path, "a safetensors file"):
         return load_file(path)
-
-
-def read_parquets(paths: list[str], columns: list[str]) -> pd.DataFrame:
-    """Several Parquet tables under each other; an empty one with ``columns`` where there are none."""
-    with refusing(", ".join(map(str, paths)), "Parquet tables"):
-        return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True) if paths else pd.DataFrame(columns=columns)
 
 
 def entries(results: Results) -> list[Entry]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robustlens.errors import refusing
+from robustlens.report.tables import read_parquet
 from robustlens.statistics import interval, mean_interval, resampled, resamples, weighted_mean, wilson
 
 TOTAL_VARIATION = ["model", "layer", "statistic", "n_units", "mean", "low", "high"]
@@ -21,22 +21,12 @@ DETECTORS = ["concept_set", "model", "layer", "n_units", "n_detectors", "share",
 LAYERS_TOGETHER = "all"
 
 
-def read_tables(paths: list[str], columns: list[str] | None = None) -> pd.DataFrame:
-    """Several Parquet tables as one; without paths an empty table with ``columns``."""
-    return pd.concat([_read(path) for path in paths], ignore_index=True) if paths else pd.DataFrame(columns=columns or [])
-
-
-def _read(path: str) -> pd.DataFrame:
-    with refusing(path, "a complete Parquet file", "delete it and run again"):
-        return pd.read_parquet(path, page_checksum_verification=True)
-
-
 def read_sets(paths: list[str], columns: list[str] | None = None) -> pd.DataFrame:
     """The tables of all concept sets as one, with the name of each file's folder as ``concept_set``.
 
     In the order of ``columns``, those that are not named after them; without paths an empty table with ``columns``.
     """
-    frames = [_read(path).assign(concept_set=Path(path).parent.name) for path in paths]
+    frames = [read_parquet(path).assign(concept_set=Path(path).parent.name) for path in paths]
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns or [])
     first = columns or []
     return table[[*first, *(name for name in table if name not in first)]]
