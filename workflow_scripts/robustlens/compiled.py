@@ -3,7 +3,6 @@
 import numpy as np
 from numba import njit
 
-SQUARE = 32  # values a side
 FOLD = 1 << 20  # words whose sums 64 bits hold
 
 
@@ -27,23 +26,14 @@ def contiguous(maps: np.ndarray, room: np.ndarray | None = None) -> np.ndarray:
         kept = room[: maps.size].reshape(maps.shape)
         kept[...] = maps
         return kept
+    import cv2  # slow to import
+
     n_images, height, width, n_units = innermost.shape
     turned = (np.empty(maps.size, np.float16) if room is None else room[: maps.size]).reshape(maps.shape)
     bits = innermost.view(np.uint16).reshape(n_images, height * width, n_units)
-    turn(bits, turned.view(np.uint16).reshape(n_images, n_units, height * width))
+    for image, place in zip(bits, turned.view(np.uint16).reshape(n_images, n_units, height * width), strict=True):
+        cv2.transpose(image, place)
     return turned
-
-
-@compiled
-def turn(values, turned):
-    """Put ``values`` [n_images, n_cells, n_units] into ``turned`` [n_images, n_units, n_cells], in squares that stay in the cache."""
-    n_images, n_cells, n_units = values.shape
-    for image in range(n_images):
-        for cell in range(0, n_cells, SQUARE):
-            for unit in range(0, n_units, SQUARE):
-                for u in range(unit, min(unit + SQUARE, n_units)):
-                    for c in range(cell, min(cell + SQUARE, n_cells)):
-                        turned[image, u, c] = values[image, c, u]
 
 
 def fletcher32(words: np.ndarray) -> int:
