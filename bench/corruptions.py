@@ -3,19 +3,18 @@
     python bench/corruptions.py [--images 20] [--severity 3 | --all] [--peer <folder>]
 
 Pictures of 224 px. The package (1.1.2) is fetched, or taken from the folder into which it was unpacked; for today's NumPy, SciPy and
-scikit-image four names in it are put right, and nothing else. Its glass blur is a Python loop, so it is timed on one image. Prints
-Markdown, the ratio of the summed times, and the mean, the geometric mean and the median of the ratios.
+scikit-image four names in it are put right, and nothing else. Its glass blur is a Python loop, so it is timed on one image. The two take
+turns, five times: medians, with the least and the most of the ratios. Prints Markdown, the ratio of the summed times, and the mean, the
+geometric mean and the median of the ratios.
 """
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 import time
 import types
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 if __name__ == "__main__":  # before NumPy is imported
@@ -24,10 +23,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow_scripts"))
 
 import numpy as np  # noqa: E402 (after the number of threads)
+from timing import spread, state_goal, take_turns  # noqa: E402
 
 PEER = ("imagecorruptions==1.1.2", "d0e4bf529ba6fbb27d8aba1bde7c5db43bf2b969b2c767c11419e939e3e365b8")
 SLOW = ("glass-blur",)  # of the package: timed on one image
-REPEATS = 3
 
 
 def load_peer(folder: Path) -> types.ModuleType:
@@ -79,18 +78,8 @@ def pictures(n_images: int) -> np.ndarray:
     return np.stack([astronaut()[top : top + 224, left : left + 224] for top, left in corners])
 
 
-def milliseconds(call, n_images: int) -> float:
-    """CPU milliseconds an image, the least of REPEATS."""
-    spent = []
-    for _ in range(REPEATS):
-        started = time.process_time()
-        call()
-        spent.append(time.process_time() - started)
-    return 1000 * min(spent) / n_images
-
-
-def compare(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severity: int) -> tuple[float, float]:
-    """Milliseconds an image: by the package, and here."""
+def compare(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severity: int) -> tuple[np.ndarray, np.ndarray]:
+    """CPU milliseconds an image of each turn: by the package, and here."""
     import torch
 
     from robustlens.stimuli.corruption import BLOCK, corrupt
@@ -109,7 +98,8 @@ def compare(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severit
 
     ours(), theirs(pixels[:1])  # tables and imports
     few = pixels[:1] if corruption in SLOW else pixels
-    return milliseconds(lambda: theirs(few), len(few)), milliseconds(ours, len(pixels))
+    seconds = take_turns({"theirs": lambda: theirs(few), "ours": ours}, clock=time.process_time)
+    return 1000 * seconds["theirs"] / len(few), 1000 * seconds["ours"] / len(pixels)
 
 
 def main(n_images: int, severities: list[int], folder: Path) -> None:
@@ -124,30 +114,16 @@ def main(n_images: int, severities: list[int], folder: Path) -> None:
     for severity in severities:
         for corruption in COMMON:
             theirs, ours = compare(peer, pixels, corruption, severity)
-            rows.append((corruption, theirs, ours))
-            print(f"| {corruption} | {severity} | {theirs:.2f} | {ours:.2f} | {theirs / ours:.1f} |", flush=True)
+            rows.append((corruption, np.median(theirs), np.median(ours), np.median(theirs / ours)))
+            ratio = spread(theirs / ours, 1)
+            print(f"| {corruption} | {severity} | {np.median(theirs):.2f} | {np.median(ours):.2f} | {ratio} |", flush=True)
     for title, left_out in (("all", ()), ("without glass blur", ("glass-blur",))):
-        kept = np.array([row[1:] for row in rows if row[0] not in left_out])
-        ratios = kept[:, 0] / kept[:, 1]
+        theirs, ours, ratios = np.array([row[1:] for row in rows if row[0] not in left_out]).T
         print(
-            f"\n{title}: {kept[:, 0].sum():.1f} ms / {kept[:, 1].sum():.1f} ms = {kept[:, 0].sum() / kept[:, 1].sum():.1f}; ratios: "
+            f"\n{title}: {theirs.sum():.1f} ms / {ours.sum():.1f} ms = {theirs.sum() / ours.sum():.1f}; ratios: "
             f"mean {ratios.mean():.1f}, geometric mean {np.exp(np.log(ratios).mean()):.1f}, median {np.median(ratios):.1f}"
         )
-    names = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "pillow", "torch")
-    print(f"\n{processor()}, one thread, Python {platform.python_version()}, " + ", ".join(f"{name} {installed(name)}" for name in names))
-
-
-def installed(name: str) -> str:
-    try:
-        return version(name)
-    except ImportError:
-        return "not installed as a package"
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    found = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return f"{found}, {os.cpu_count()} CPUs"
+        state_goal(f"imagecorruptions / here, mean of the ratios, {title}", ratios.mean(keepdims=True), at_least=5)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """What a stylized picture costs: seconds a picture, here and by AdaIN one picture at a time as it is commonly run, in one run.
 
-    python bench/stylization.py [--images 16] [--side 224] [--paintings 4] [--device cpu] [--batch 64]
+    python bench/stylization.py [--images 8] [--side 224] [--paintings 2] [--device cpu] [--batch 64]
 
 The common way encodes the content, encodes the painting and decodes, each in a batch of one, also where a painting comes again. Weights
-and pictures are random, which costs the same. On a CPU all run on one thread. Each way runs ``REPEATS`` times, in turn; the fastest
-counts. Prints Markdown, with ratios to the common way.
+and pictures are random, which costs the same. On a CPU all run on one thread. Each way runs three times, in turn: medians, with the least
+and the most, of times and of the ratios of one turn. Prints Markdown.
 """
 
 import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+from timing import spread, take_turns  # noqa: E402
 from torch import nn  # noqa: E402
 
 from robustlens.devices import claim_device, describe_device  # noqa: E402
@@ -33,6 +33,7 @@ from robustlens.stimuli.paintings import choose_painting, draw_painting, list_pa
 from robustlens.stimuli.stylized import stylized  # noqa: E402
 
 REPEATS = 3
+COMMON = "AdaIN, one by one, 3 passes"
 
 
 def common_networks(device: torch.device) -> tuple[nn.Module, nn.Module]:
@@ -92,7 +93,7 @@ def main(n_images: int, side: int, n_paintings: int, device_name: str, batch_siz
 
         networks = common_networks(device)
         ways: dict[str, Callable[[], None]] = {
-            "AdaIN, one by one, 3 passes": lambda: common_way(shard, few, *networks, device),
+            COMMON: lambda: common_way(shard, few, *networks, device),
             f"AdaIN, here, {len(set(few))} paintings": lambda: adain(few),
             f"AdaIN, here, {n_images} paintings, none twice": lambda: adain(many),
             "patches, paintings drawn": lambda: patches(None),
@@ -101,24 +102,18 @@ def main(n_images: int, side: int, n_paintings: int, device_name: str, batch_siz
         if device.type == "cuda":
             for way in ways.values():
                 way()  # once, to warm up
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(REPEATS):
-            for name, way in ways.items():
-                started = time.perf_counter()
-                way()
-                seconds[name].append((time.perf_counter() - started) / n_images)
+        seconds = {name: found / n_images for name, found in take_turns(ways, REPEATS).items()}
     print(f"{describe_device(device)}; {n_images} pictures of {side} px, patches always on one CPU thread\n")
     print("| way | seconds a picture | time of the common way / this |\n|---|---|---|")
-    common = min(next(iter(seconds.values())))
     for name, found in seconds.items():
-        print(f"| {name} | {min(found):.3f} | {common / min(found):.2f} |")
+        print(f"| {name} | {spread(found, 3)} | {spread(seconds[COMMON] / found)} |")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What a stylized picture costs.")
-    parser.add_argument("--images", type=int, default=16, help="pictures (16)")
+    parser.add_argument("--images", type=int, default=8, help="pictures (8)")
     parser.add_argument("--side", type=int, default=224, help="their size, px (224)")
-    parser.add_argument("--paintings", type=int, default=4, help="paintings among which one is drawn for each picture (4)")
+    parser.add_argument("--paintings", type=int, default=2, help="paintings among which one is drawn for each picture (2)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number> (cpu)")
     parser.add_argument("--batch", type=int, default=64, help="pictures a batch on a GPU (64)")
     arguments = parser.parse_args()

@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402 (after the path)
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
-from timing import REPEATS, fastest  # noqa: E402
+from timing import REPEATS, spread, take_turns  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torchvision import models  # noqa: E402
 
@@ -58,8 +58,8 @@ def write_pictures(folder: Path, n_images: int) -> Path:
     return folder / f"{n_images}.parquet"
 
 
-def speed(shard: Path, network: str, batch_size: int, n_steps: int, precision: str, device: torch.device) -> dict[str, float]:
-    """Images a second of each way; the fastest run."""
+def speed(shard: Path, network: str, batch_size: int, n_steps: int, precision: str, device: torch.device) -> dict[str, np.ndarray]:
+    """Images a second of each way and turn."""
     pictures = TrainingImages([read_shard(shard)], AUGMENTATION)
     attack = {"attack": {**ATTACK, "steps": n_steps}} if n_steps else {}
     recipe = {**SGD, **STEP, **attack, "epochs": REPEATS, "batch_size": batch_size, "augmentation": AUGMENTATION, "precision": precision}
@@ -88,7 +88,7 @@ def speed(shard: Path, network: str, batch_size: int, n_steps: int, precision: s
             torch.cuda.synchronize()
 
     ways = {"reading alone": read, "passes alone": passes, "training": lambda: training.run(len(training.history) + 1)}
-    return {name: training.n_steps * batch_size / seconds for name, seconds in fastest(ways).items()}
+    return {name: training.n_steps * batch_size / seconds for name, seconds in take_turns(ways).items()}
 
 
 def peak(shard: Path, batch_size: int) -> None:
@@ -110,12 +110,12 @@ def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         shard = write_pictures(Path(temporary), arguments.images)
         rates = speed(shard, arguments.network, arguments.batch, arguments.steps, arguments.precision, device)
-        limit = min(rates["reading alone"], rates["passes alone"])
+        limit = np.minimum(rates["reading alone"], rates["passes alone"])
         print(f"{describe_device(device)}; {arguments.network}, {arguments.precision}, batches of {arguments.batch} pictures,")
         print(f"{arguments.steps} steps of the attack, {arguments.decoders} threads read\n")
         print("| way | images/s | share of the limit |\n|---|---|---|")
         for name, rate in rates.items():
-            print(f"| {name} | {rate:.2f} | {rate / limit:.2f} |")
+            print(f"| {name} | {spread(rate)} | {spread(rate / limit)} |")
         print("\n| pictures in the set | most memory (MB) |\n|---|---|")
         for size in SIZES:
             command = [sys.executable, __file__, "--batch", str(arguments.batch), "--peak", write_pictures(Path(temporary), size)]
