@@ -158,6 +158,16 @@ def test_a_picture_of_one_pixel_is_read_and_refused_by_a_crop(tmp_path):
         shard.pixels()
 
 
+def test_a_strip_that_would_be_gigantic_when_resized_is_refused(tmp_path):
+    """200 bytes that would take 12 GB."""
+    buffer = io.BytesIO()
+    Image.new("1", (1, 60_000)).save(buffer, "PNG")
+    shard = index(tmp_path, "x.png", buffer.getvalue())
+    shard.geometry = {"resize": 256, "crop": 224}
+    with pytest.raises(InputError, match=r"x\.png: expected at most 178,956,970 px when it is resized to 256 px, got 256 x 15,360,000 px"):
+        shard.pixels()
+
+
 @pytest.mark.parametrize(
     "name", ["a b.png", 'it\'s "x".png', "né 猫.png", "two\nlines.png", "-rf.png", "{source}.png", "a#3.png", "%41;$(x).png"]
 )

@@ -37,6 +37,7 @@ SHARD_COLUMNS = {
 REMAKE = "delete it and run again"
 PICTURES_TOGETHER = 64  # in a row group of a shard
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
+MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # as Pillow opens: a strip of one px is few, and many when its shorter side is resized
 SIXTEEN_AS_32 = ("PNG", "PPM")  # formats whose 16 bits some versions of Pillow give in its mode of 32
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs of the job
@@ -236,11 +237,13 @@ def apply_geometry(picture: Image.Image, geometry: dict, where: object = "pictur
     """Resize the shorter side to ``geometry["resize"]`` px, if given, then cut the central square of ``geometry["crop"]`` px.
 
     The rule of torchvision's ``Resize`` + ``CenterCrop``: the longer side is truncated to whole px, the crop's corner rounded.
-    Raises InputError for a picture that is smaller than the crop: nothing is padded.
+    Raises InputError for a picture that is smaller than the crop, for nothing is padded, and one that would become gigantic.
     """
     width, height = picture.size
     if short := geometry.get("resize"):
         width, height = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+        if width * height > MOST_PIXELS:
+            raise InputError(where, f"at most {MOST_PIXELS:,} px when it is resized to {short} px", f"{width:,} x {height:,} px")
         picture = picture.resize((width, height), RESAMPLING[geometry.get("interpolation", "bilinear")])
     crop = geometry["crop"]
     if min(width, height) < crop:
