@@ -1,5 +1,7 @@
 """Annotations of strangers, in Broden's layout: each fault ends in one sentence that names the file."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,4 +111,43 @@ def test_a_faulty_label_picture_is_named(tree, fault):
 def test_a_label_of_the_whole_image_beyond_the_table_is_named(tree, number):
     edit(tree / "index.csv", lambda rows: rows.assign(scene=[number, "5"]))
     with pytest.raises(InputError, match=rf"(index\.csv \[0\.png\]|images/{number}): expected "):
+        read_all(tree)
+
+
+@pytest.mark.parametrize("column", ["image", "object"])
+@pytest.mark.parametrize("name", ["../../private.png", "{elsewhere}/private.png"])
+def test_a_picture_elsewhere_on_the_machine_is_not_read(tree, tmp_path_factory, column, name):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for path in (elsewhere, tree.parent):
+        Image.fromarray(np.full((4, 6, 3), (1, 0, 0), np.uint8)).save(path / "private.png")
+    edit(tree / "index.csv", lambda rows: rows.assign(**{column: [name.format(elsewhere=elsewhere), rows[column][1]]}))
+    with pytest.raises(InputError, match=r"index\.csv: expected the name of a file below .*images, got .*private\.png"):
+        read_all(tree)
+
+
+def test_a_label_picture_that_has_no_end_is_not_read(tree):
+    (tree / "images/1_object.png").unlink()
+    os.mkfifo(tree / "images/1_object.png")
+    with pytest.raises(InputError, match=r"1_object\.png: expected a readable picture, got a pipe"):
+        read_all(tree)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "sentence"),
+    [
+        ("index.csv", "sh", ["0", "0"], r"index\.csv \[0\.png\]: expected sizes .* from 1 to 32768 px, got 4, 6, 0, 6"),
+        ("index.csv", "sw", ["-6", "-6"], r"expected sizes .* got 4, 6, 4, -6"),
+        ("index.csv", "sh", ["9999999", "4"], r"expected sizes .* got 4, 6, 9999999, 6"),
+        ("index.csv", "image", ["1.png", "./1.png"], r"expected every image once, got 1\.png twice"),
+        ("index.csv", "scene", ["9" * 5000, "5"], r"index\.csv: expected label numbers that the layout can hold"),
+        ("label.csv", "number", ["1", "2", "3", "4", "4"], r"label\.csv: expected every number once, got 4"),
+        ("label.csv", "number", ["1", "2", "3", "4", "65536"], r"label\.csv: expected label numbers up to 65535, got 65536"),
+        ("category.csv", "name", ["object", "object", "scene"], r"category\.csv: expected every name once, got object"),
+        ("c_object.csv", "number", ["1", "1"], r"c_object\.csv: expected every number once, got 1"),
+        ("c_object.csv", "coverage", ["nan", "1"], r"c_object\.csv: expected finite coverages"),
+    ],
+)
+def test_tables_with_numbers_that_cannot_be(tree, table, column, values, sentence):
+    edit(tree / table, lambda rows: rows.assign(**{column: values}))
+    with pytest.raises(InputError, match=sentence):
         read_all(tree)

@@ -4,11 +4,13 @@ import io
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from robustlens import picture_files
 from robustlens.errors import InputError
 from robustlens.images import check_pictures, decode, read_manifest, read_shard, write_manifest, write_shard
 from robustlens.stimuli.image_folder import list_image_folder
@@ -69,8 +71,11 @@ BROKEN = {
     "a wrong checksum": encoded("RGB", "red").replace(b"IDAT", b"IDAX"),
     "floats": encoded("F", 0.5, "TIFF"),
     "32 bits": encoded("I", 1 << 20, "TIFF"),
+    "32 bits that hold small numbers": encoded("I", 200, "TIFF"),  # whose high byte is black
+    "a program in PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\nshowpage\n",
 }
 SOUND = {
+    "CMYK in a JPEG": (encoded("CMYK", (0, 255, 255, 0), "JPEG"), (255, 0, 0)),
     "CMYK": (encoded("CMYK", (0, 255, 255, 0), "TIFF"), (255, 0, 0)),
     "16 bits": (encoded("I;16", 0x40FF), (64, 64, 64)),
     "grey": (encoded("L", 77), (77, 77, 77)),
@@ -88,6 +93,39 @@ def test_a_picture_that_cannot_be_read_is_one_sentence_with_its_path(tmp_path, f
     with pytest.raises(InputError, match=r"root/cat/x\.png: expected a (readable )?picture") as caught:
         index(tmp_path, "x.png", BROKEN[fault])
     assert "\n" not in str(caught.value) and not (tmp_path / "shard.parquet").exists()
+
+
+def test_no_picture_starts_another_program(tmp_path, monkeypatch):
+    """Pillow hands PostScript to Ghostscript, whatever the name of the file is."""
+    trap = tmp_path / "gs"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/it-ran\n")
+    trap.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(InputError, match="bytes that begin like no picture"):
+        decode(BROKEN["a program in PostScript"])
+    assert not (tmp_path / "it-ran").exists()
+
+
+def test_pictures_are_opened_in_one_place():
+    library = Path(picture_files.__file__).parent
+    assert [path.name for path in library.rglob("*.py") if "Image.open(" in path.read_text()] == ["picture_files.py"]
+
+
+@pytest.mark.parametrize("fault", ["a pipe", "a device", "too large"])
+def test_what_has_no_end_is_not_read(tmp_path, fault):
+    path = tmp_path / "root/cat/x.png"
+    path.parent.mkdir(parents=True)
+    if fault == "a pipe":
+        os.mkfifo(path)
+    elif fault == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        with open(path, "wb") as file:
+            file.truncate(2**31 + 1)  # takes no room
+    said = "at most 2,147,483,648 bytes, got 2,147,483,649" if fault == "too large" else "got a pipe, socket or device"
+    rows = list_image_folder(tmp_path / "root", 1)
+    with pytest.raises(InputError, match=rf"cat/x\.png: expected a readable picture.*{said}"):
+        write_shard(tmp_path / "shard.parquet", rows, root=tmp_path / "root", origin={})
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM"])
@@ -117,6 +155,16 @@ def test_a_picture_of_one_pixel_is_read_and_refused_by_a_crop(tmp_path):
     assert shard.pixels().tolist() == [[[[0, 0, 255]]]]
     with pytest.raises(InputError, match=r"x\.png: expected at least 2 x 2 px"):
         shard.geometry = {"crop": 2}
+        shard.pixels()
+
+
+def test_a_strip_that_would_be_gigantic_when_resized_is_refused(tmp_path):
+    """200 bytes that would take 12 GB."""
+    buffer = io.BytesIO()
+    Image.new("1", (1, 60_000)).save(buffer, "PNG")
+    shard = index(tmp_path, "x.png", buffer.getvalue())
+    shard.geometry = {"resize": 256, "crop": 224}
+    with pytest.raises(InputError, match=r"x\.png: expected at most 178,956,970 px when it is resized to 256 px, got 256 x 15,360,000 px"):
         shard.pixels()
 
 

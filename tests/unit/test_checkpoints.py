@@ -237,6 +237,9 @@ def changed(state: dict, name: str, tensor: torch.Tensor) -> dict:
             lambda s: changed(s, "fc.bias", s["fc.bias"].clone().index_fill(0, torch.tensor([3]), torch.inf)),
             "got 1 NaN or inf in fc.bias",
         ),
+        ("resnet18", lambda s: changed(s, "fc.bias", torch.full((1000,), 1e300, dtype=torch.float64)), "got 1,000 NaN or inf in fc.bias"),
+        ("resnet18", lambda s: changed(s, "fc.bias", torch.full((1000,), 1 + 2j)), "real numbers in fc.bias, got torch.complex64"),
+        ("resnet18", lambda s: changed(s, "fc.bias", torch.zeros(1000, dtype=torch.uint8).view(torch.bits8)), "real numbers in fc.bias"),
         (
             "alexnet",
             lambda s: BUILT["alexnet"](10).state_dict(),

@@ -21,6 +21,7 @@ import torch
 from robustlens.errors import InputError
 from robustlens.models import unpickling
 from robustlens.models.checkpoints import read_checkpoint
+from robustlens.models.fitting import fit_to_network
 from robustlens.models.unpickling import KNOWN, NOTHING, TensorUnpickler, read_torch_file
 
 WEIGHTS = {"maps.weight": torch.eye(3), "maps.bias": torch.arange(3.0)}
@@ -148,7 +149,7 @@ def test_what_is_known_cannot_be_changed(tmp_path):
 
 def test_every_opcode_that_could_call_or_change_is_replaced():
     replaced = {code for code, function in TensorUnpickler.dispatch.items() if function is not pickle._Unpickler.dispatch[code]}
-    assert replaced == set(b"R\x81\x92iobaesu\x90Q")
+    assert replaced == set(b"R\x81\x92iobaesu\x90Q\x96")
     with pytest.raises(pickle.UnpicklingError, match="registry"):
         TensorUnpickler(io.BytesIO(b"\x80\x02\x82\x01.")).load()
 
@@ -292,6 +293,31 @@ def too_large_torch(path: Path) -> None:
                 assert data.count(b"K\x03") == 2  # its length in the storage, and its shape
                 data = data.replace(b"K\x03", b"\x8a\x05" + (10**11).to_bytes(5, "little"))
             changed.writestr(name, data)
+
+
+def test_an_array_of_bytes_is_read_as_bytes(tmp_path):
+    """Python's reader fills the memory that such an array claims, of any size, before it looks whether the file has so much."""
+    array = b"carg\nNamespace\n0}" + text("a") + b"\x96" + struct.pack("<Q", 8) + b"12345678s."
+    (tmp_path / "net.pth").write_bytes(raw(array))
+    assert type(read_torch_file(str(tmp_path / "net.pth"))[0]["a"]) is bytes
+    (tmp_path / "net.pth").write_bytes(raw(array.replace(struct.pack("<Q", 8), struct.pack("<Q", 2**62))))
+    with pytest.raises(InputError, match="net.pth: expected a checkpoint of plain tensors"):
+        read_checkpoint(str(tmp_path / "net.pth"))
+
+
+@pytest.mark.parametrize("name", ["x" * 501, "." * 100_000 + "maps.weight"])
+def test_a_name_without_end(tmp_path, name):
+    """Behind each of its dots the names of a network were looked for: minutes."""
+    torch.save({**WEIGHTS, name: torch.zeros(1)}, tmp_path / "net.pth")
+    with pytest.raises(InputError, match=r"expected names of at most 500 letters, got .*, which has [\d,]+"):
+        read_checkpoint(str(tmp_path / "net.pth"))
+
+
+def test_a_name_breaks_no_sentence_and_reaches_no_terminal(tmp_path):
+    network = torch.nn.Sequential(OrderedDict(maps=torch.nn.Linear(3, 3)))
+    torch.save({**WEIGHTS, "a\nb\x1b[2J\u202e": torch.zeros(1)}, tmp_path / "net.pth")
+    with pytest.raises(InputError, match=r"1 unknown \(a\\nb\\x1b\[2J\\u202e\)$"):
+        fit_to_network(read_checkpoint(str(tmp_path / "net.pth")), network)
 
 
 @pytest.mark.parametrize("write", [too_large_safetensors, too_large_torch])

@@ -1,5 +1,6 @@
 """CIFAR-10 in each of its three layouts: listed, read in place by row, and what is refused."""
 
+import io
 import json
 import pickle
 import pickletools
@@ -13,6 +14,7 @@ from torchvision.datasets import CIFAR10
 from robustlens.errors import InputError
 from robustlens.images import read_shard, write_shard
 from robustlens.originals import Originals
+from robustlens.stimuli import cifar
 from robustlens.stimuli.sources import list_source
 
 LAYOUTS = ("py", "bin", "png")
@@ -176,3 +178,9 @@ def test_torchvision_reads_the_same(tmp_path, split):
     rows = listed(tmp_path / "cifar-10-batches-py", len(theirs), split)
     write_shard(tmp_path / "shard", rows, root=tmp_path / "cifar-10-batches-py", geometry={"crop": 32}, origin={})
     assert np.array_equal(read_shard(tmp_path / "shard").pixels(), theirs.data) and rows["label"].tolist() == theirs.targets
+
+
+def test_an_array_of_bytes_takes_no_memory_that_a_pickle_only_claims():
+    """Python's reader would fill it before it looks for the bytes."""
+    made = cifar._Unpickler(io.BytesIO(b"\x80\x05\x96" + (8).to_bytes(8, "little") + b"12345678.")).load()
+    assert type(made) is bytes

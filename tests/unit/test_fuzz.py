@@ -22,6 +22,7 @@ import torch
 from cifar_tree import write_tree
 from PIL import Image
 from safetensors.torch import save_file
+from scipy.io import savemat
 
 from robustlens.broden import LabelledImage, read_broden, write_broden
 from robustlens.concepts import open_labels, pack_labels
@@ -42,6 +43,7 @@ from robustlens.report.selection import read_published
 from robustlens.report.tables import read_parquets
 from robustlens.stimuli.cifar import list_cifar
 from robustlens.stimuli.packed import list_parquet
+from robustlens.stimuli.published import read_devkit
 from robustlens.store import ActivationWriter, link_shards, open_store
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -294,6 +296,14 @@ def card(folder: Path) -> tuple[Path, Callable]:
     return folder / "card.json", lambda path: read_cards([str(path)])
 
 
+def development_kit(folder: Path) -> tuple[Path, Callable]:
+    (folder / "data").mkdir()
+    (folder / "data/ILSVRC2012_validation_ground_truth.txt").write_text("1\n")
+    synset = np.array([(1, "n01440764", 0)], [(name, object) for name in ("ILSVRC2012_ID", "WNID", "num_children")])
+    savemat(folder / "data/meta.mat", {"synsets": synset})
+    return folder / "data/meta.mat", lambda path: read_devkit(folder)
+
+
 def names(folder: Path) -> tuple[Path, Callable]:
     np.save(folder / "names.npy", np.array(IDS))
     return folder / "names.npy", read_published
@@ -330,6 +340,7 @@ FILES = {
     "table": table,
     "card": card,
     "names": names,
+    "development kit": development_kit,
 }
 
 

@@ -167,6 +167,9 @@ def test_faulty_development_kits_are_refused(tmp_path, devkit):
         truth.write_text(f"3\n{line}\n")
         with pytest.raises(InputError, match=rf"truth\.txt, line 2: expected the number of a class of meta\.mat, got {line}"):
             read_devkit(devkit)
+    truth.write_bytes(b"3\n\xff\n")
+    with pytest.raises(InputError, match=r"truth\.txt: expected lines of numbers, got .*utf-8"):
+        read_devkit(devkit)
     meta.write_text("no table")
     with pytest.raises(InputError, match=r"meta\.mat: expected `synsets` with"):
         read_devkit(devkit)

@@ -91,3 +91,17 @@ def test_another_kind_of_file(tmp_path):
     archive.write_bytes(b"not an archive")
     with pytest.raises(InputError, match="a.whl: expected a wheel, zip or tar archive"):
         unpack(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("x" * 300, "b")], ids=["a file that is a folder, too", "a name too long"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_no_folder_can_hold(tmp_path, kind, names):
+    archive = tmp_path / f"a.{kind}"
+    with zipfile.ZipFile(archive, "w") if kind == "zip" else tarfile.open(archive, "w") as file:
+        for name in names:
+            if kind == "zip":
+                file.writestr(name, b"")
+            else:
+                file.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(InputError, match=rf"a\.{kind}: expected an archive that unpacks inside its folder, got "):
+        unpack(archive, tmp_path / "out")

@@ -13,6 +13,7 @@ from robustlens import originals
 from robustlens.errors import InputError
 from robustlens.images import encode_png, read_shard, write_shard
 from robustlens.originals import Originals
+from robustlens.stimuli import packed
 from robustlens.stimuli.sources import list_source
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -142,6 +143,11 @@ def test_faulty_files_are_refused(tmp_path):
         ({"image": pa.array([{"bytes": b"x"}]), "label": ["cat"]}, "expected a column label of whole numbers, got string"),
         ({"image": pa.array([{"bytes": b"x"}]), "label": [-1]}, "expected a label from 0 in each row, got -1 in a.parquet#0"),
         ({"image": pa.array([{"bytes": b"x"}]), "label": pa.array([None], pa.int64())}, "expected a label from 0 in each row, got None"),
+        ({"image": pa.array([{"bytes": b"x"}]), "label": [2**31]}, "expected a label from 0 in each row, got 2147483648 in a.parquet#0"),
+        ({"image": pa.array([{"bytes": b"x"}]), "label": [0], "shape": [2**31]}, "class indices from 0, or -1, .* got 2147483648 in a.par"),
+        ({"image": pa.array([{"bytes": b"x"}]), "label": [0], "texture": [-7]}, "class indices from 0, or -1, in shape and .* got -7 in"),
+        ({"image": pa.array([{"bytes": "x"}]), "label": [0]}, "expected a column image: .* got string as bytes"),
+        ({"image": pa.array([{"path": 7}]), "label": [0]}, "expected a column image: .* got int64 as path"),
         ({"image": pa.array([{"bytes": b"x"}]), "label": [0], "image_id": [7]}, "expected a column image_id of text, got int64"),
         ({"image": pa.array([{"bytes": b"x"}]), "label": [0], "texture": [0.5]}, "expected a column texture of whole numbers, got double"),
     ],
@@ -149,6 +155,23 @@ def test_faulty_files_are_refused(tmp_path):
 def test_faulty_columns_are_refused(tmp_path, columns, message):
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     refused(message, tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../private.png", "in/../../private.png", "{tmp_path}/private.png"])
+def test_a_picture_elsewhere_on_the_machine_is_not_read(tmp_path, path):
+    (tmp_path / "private.png").write_bytes(encode_png(pictures(1)[0]))
+    (tmp_path / "set").mkdir()
+    image = pa.array([{"bytes": None, "path": path.format(tmp_path=tmp_path)}], IMAGE)
+    pq.write_table(pa.table({"image": image, "label": [0]}), tmp_path / "set/a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet#0: expected the name of a file below .*set, got .*private\.png"):
+        Originals(tmp_path / "set").read("a.parquet#0")
+
+
+def test_rows_are_counted_before_they_are_read(tmp_path, monkeypatch):
+    """A file of a megabyte can hold a hundred million equal rows."""
+    write(tmp_path / "a.parquet", pictures(2), [0, 1])
+    monkeypatch.setattr(packed.pq, "ParquetFile", None)
+    refused(r"expected 1 pictures, got 2", tmp_path, 1)
 
 
 def test_faulty_ids_and_counts_are_refused(tmp_path):

@@ -80,3 +80,11 @@ def test_lists_that_are_refused(tmp_path, manifest):
     twice = pd.concat([manifest, manifest[:1].assign(image_id="again", path="elsewhere/ILSVRC2012_val_00000000.JPEG")])
     with pytest.raises(InputError, match="expected pictures of different names in the source, got ILSVRC2012_val_00000000 more than once"):
         compare("net", twice, manifest[:2], save(tmp_path, [1]))
+
+
+@pytest.mark.parametrize("shape, text", [("(100000000000,)", b""), ("(1,)", b"\xff" * 4)], ids=["too many", "signs that are none"])
+def test_a_list_that_is_not_what_it_claims(tmp_path, shape, text):
+    header = f"{{'descr': '<U1', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    (tmp_path / "names.npy").write_bytes(b"\x93NUMPY\x01\x00" + bytes([118, 0]) + header.encode() + text)
+    with pytest.raises(InputError, match=r"names\.npy: expected a NumPy file of picture names, got "):
+        read_published(tmp_path / "names.npy")

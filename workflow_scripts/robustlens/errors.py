@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unicodedata import category
 
 LACKING = {  # what a machine may lack, and what then helps
     errno.ENOSPC: "make room on the disk",
@@ -24,7 +25,12 @@ class InputError(ValueError):
     """Bad input: ``<file or key>: expected X, got Y``."""
 
     def __init__(self, where: object, expected: object, got: object, mend: str = ""):
-        super().__init__(f"{where}: expected {expected}, got {got}" + (f"; {mend}" if mend else ""))
+        super().__init__(printable(f"{where}: expected {expected}, got {got}") + (f"; {mend}" if mend else ""))
+
+
+def printable(text: str) -> str:
+    """The text with what is no letter, sign or space written out, so that a name can break no sentence and control no terminal."""
+    return "".join(sign if sign.isprintable() or category(sign) == "Zs" else sign.encode("unicode_escape").decode() for sign in text)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from robustlens.errors import InputError, refusing
 from robustlens.files import replacing
 from robustlens.originals import Originals
+from robustlens.picture_files import open_picture
 
 MANIFEST_COLUMNS = {
     "image_id": pa.string(),
@@ -36,6 +37,8 @@ SHARD_COLUMNS = {
 REMAKE = "delete it and run again"
 PICTURES_TOGETHER = 64  # in a row group of a shard
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
+MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # as Pillow opens: a strip of one px is few, and many when its shorter side is resized
+SIXTEEN_AS_32 = ("PNG", "PPM")  # formats whose 16 bits some versions of Pillow give in its mode of 32
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs of the job
 
@@ -158,12 +161,12 @@ class Shard:
         """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""
         data = self._masks[row].as_py()
         with refusing(f"{self.path} [{self.rows.image_id.iloc[row]}]", "a readable mask"):
-            return None if data is None else np.asarray(Image.open(io.BytesIO(data)))
+            return None if data is None else np.asarray(open_picture(io.BytesIO(data)))
 
     def original_size(self, row: int) -> tuple[int, int]:
         """(width, height) of the picture in px before its ``geometry``."""
         where, data = self._encoded(row)
-        with refusing(where, "a readable picture"), Image.open(io.BytesIO(data)) as picture:
+        with refusing(where, "a readable picture"), open_picture(io.BytesIO(data)) as picture:
             return picture.size
 
     def _encoded(self, row: int) -> tuple[object, bytes]:
@@ -200,7 +203,7 @@ def decode(data: bytes, where: object = "picture") -> Image.Image:
     """The whole of an encoded picture in RGB, of several frames the first. Raises InputError for what is no sound picture."""
     with refusing(where, "a readable picture"):
         try:
-            opened = Image.open(io.BytesIO(data))
+            opened = open_picture(io.BytesIO(data))
         except UnidentifiedImageError as error:  # its own words tell an address in memory
             raise InputError(where, "a readable picture", f"{len(data)} bytes that begin like no picture") from error
         with opened as picture:
@@ -211,14 +214,15 @@ def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:
     """The picture in 8-bit RGB, as it is stored: an orientation in its EXIF data is not applied, as torchvision and the peers do not.
 
     What is transparent is laid on white: a reader that drops the alpha channel sees black where a drawing keeps its ink in alpha alone.
-    Of 16-bit channels the high byte is kept. Raises InputError for whole numbers beyond 16 bits and for floats, whose range is unknown.
+    Of 16-bit channels the high byte is kept. Raises InputError for whole numbers of 32 bits and for floats, whose range is unknown: of
+    small ones the high byte would be black.
     """
     if picture.mode == "RGB" and "transparency" not in picture.info:
         picture.load()
         return picture
     if picture.mode == "F" or picture.mode.startswith("I"):
         values = np.asarray(picture)
-        if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
+        if picture.mode == "F" or (picture.mode == "I" and picture.format not in SIXTEEN_AS_32) or values.min() < 0 or values.max() > 65535:
             raise InputError(where, "a picture of 8 or 16 bits a channel", f"mode {picture.mode} of Pillow, up to {values.max()}")
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     if not picture.has_transparency_data:
@@ -233,11 +237,13 @@ def apply_geometry(picture: Image.Image, geometry: dict, where: object = "pictur
     """Resize the shorter side to ``geometry["resize"]`` px, if given, then cut the central square of ``geometry["crop"]`` px.
 
     The rule of torchvision's ``Resize`` + ``CenterCrop``: the longer side is truncated to whole px, the crop's corner rounded.
-    Raises InputError for a picture that is smaller than the crop: nothing is padded.
+    Raises InputError for a picture that is smaller than the crop, for nothing is padded, and one that would become gigantic.
     """
     width, height = picture.size
     if short := geometry.get("resize"):
         width, height = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+        if width * height > MOST_PIXELS:
+            raise InputError(where, f"at most {MOST_PIXELS:,} px when it is resized to {short} px", f"{width:,} x {height:,} px")
         picture = picture.resize((width, height), RESAMPLING[geometry.get("interpolation", "bilinear")])
     crop = geometry["crop"]
     if min(width, height) < crop:

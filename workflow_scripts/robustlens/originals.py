@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from robustlens.cifar_files import CifarFile
 from robustlens.errors import InputError, refusing
 from robustlens.idx_files import PICTURES, IdxFile
+from robustlens.picture_files import below, read_file
 
 BLOCK = 64  # rows of a Parquet file that are read at once; two blocks are kept
 REFERENCE = re.compile(
@@ -42,7 +43,7 @@ class Originals:
         reference = REFERENCE.fullmatch(path)
         with refusing(self.where(path), "a readable picture"):
             if not reference:
-                return (self.root / path).read_bytes()
+                return read_file(self.root / path, self.where(path))
             kind = CifarFile if reference["cifar"] else IdxFile if reference["idx"] else _Blocks
             return self._row(kind, self.root / reference["file"], int(reference["row"]), path)
 
@@ -55,7 +56,9 @@ class Originals:
             image = self._blocks.image(row)
         if image is None or not (image.get("bytes") or image.get("path")):
             raise InputError(self.where(path), "a picture in the column image", "none")
-        return image.get("bytes") or (file.parent / image["path"]).read_bytes()
+        if image.get("bytes"):
+            return image["bytes"]
+        return read_file(below(file.parent, image["path"], self.where(path)), self.where(path))
 
 
 class _Blocks:

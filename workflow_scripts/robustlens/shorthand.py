@@ -43,7 +43,7 @@ def fill_paths(config: dict) -> None:
         else:
             missing.setdefault(name, []).append(Path(path, rest).as_posix() if path else None)
     if missing:
-        raise InputError("paths", "all that this study reads", _list(paths, missing))
+        raise InputError("paths", "all that this study reads", f"{len(missing)} missing", _list(paths, missing))
 
 
 def is_fetched(path: str) -> bool:
@@ -68,7 +68,7 @@ def _list(paths: dict, missing: dict[str, list[str | None]]) -> str:
         absent = sorted({path for path in wanted if path})
         state = f"{absent[0]} is not there" if absent else "not given"
         lines.append(f"\n  paths.{name}.path: {state}. {paths[name]['get']}")
-    return f"{len(missing)} missing; give them in a second file after --configfile:{''.join(lines)}"
+    return f"give them in a second file after --configfile:{''.join(lines)}"
 
 
 # ------------------------------------------------------------------------------------------------------------------- weights

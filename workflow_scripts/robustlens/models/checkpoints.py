@@ -15,6 +15,7 @@ from robustlens.models.unpickling import EXPECTED, read_torch_file
 
 DEPTH = 5  # of dictionaries in dictionaries
 MOST_PARTS = 10_000
+LONGEST_NAME = 500  # letters; that of a network is looked for behind every dot of it
 SHOWN = 3  # names in a message
 
 
@@ -58,6 +59,8 @@ def read_checkpoint(path: str) -> Checkpoint:
     parts = {place: tensors for place, tensors in places if tensors}
     if not parts:
         raise InputError(path, "a dictionary of tensors", "an empty one" if not content else f"none in {some(map(str, content))}")
+    if long := [name for tensors in parts.values() for name in tensors if len(name) > LONGEST_NAME]:
+        raise InputError(path, f"names of at most {LONGEST_NAME} letters", f"{long[0][:40]}..., which has {len(long[0]):,}")
     return Checkpoint(path, words, parts, ignored)
 
 

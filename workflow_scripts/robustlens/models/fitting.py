@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 from robustlens.models.checkpoints import Checkpoint, some
 
 RENAMED = (  # names of other versions and forks, where the network itself has no such name
@@ -85,9 +85,7 @@ def fit_to_network(checkpoint: Checkpoint, network: nn.Module, *, part: str | No
     _check_names(path, kind, wanted, best, unknown)
     found = {name: tensors[key] for name, key in best.keys.items()}
     _check_shapes(path, kind, wanted, found)
-    for name, tensor in found.items():
-        if n_wrong := int((~torch.isfinite(tensor)).sum()):
-            raise InputError(path, "finite weights", f"{n_wrong:,} NaN or inf in {best.keys[name]}")
+    _check_values(path, wanted, best, found)
     _check_rivals(checkpoint, [candidate for candidate in candidates if _is_whole(candidate, checkpoint, wanted)], found)
     own = [name for name in wanted if _says(name, wanted[name], MEANS)]
     normaliser = None if own else _normaliser(path, tensors)
@@ -165,6 +163,18 @@ def _check_shapes(path: str, kind: str, wanted: dict[str, Tensor], found: dict[s
     sizes = [" x ".join(map(str, state[wrong[0]].shape)) or "one number" for state in (wanted, found)]
     more = f" ({len(wrong)} tensors differ)" if len(wrong) > 1 else ""
     raise InputError(path, f"{wrong[0]} of {sizes[0]} as in {kind}", sizes[1] + more)
+
+
+def _check_values(path: str, wanted: dict[str, Tensor], best: Candidate, found: dict[str, Tensor]) -> None:
+    """Raise InputError for numbers that the network cannot hold: complex, NaN, inf, too large, or of a type that torch cannot convert."""
+    for name, tensor in found.items():
+        dtype, real = wanted[name].dtype, f"real numbers in {best.keys[name]}"
+        if tensor.is_complex():  # whose other part torch would drop
+            raise InputError(path, real, tensor.dtype)
+        with refusing(path, real):
+            held = tensor.to(dtype if dtype.is_floating_point else torch.float64)
+        if n_wrong := int((~torch.isfinite(held)).sum()):
+            raise InputError(path, "finite weights", f"{n_wrong:,} NaN or inf in {best.keys[name]}")
 
 
 def _check_rivals(checkpoint: Checkpoint, whole: list[Candidate], found: dict[str, Tensor]) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from robustlens.errors import InputError
+from robustlens.picture_files import read_file
 
 BRANCHES = {"1": ("downsample.0", "downsample.1"), **{f"2{letter}": (f"conv{i}", f"bn{i}") for i, letter in enumerate("abc", 1)}}
 NORMALISATION = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
@@ -35,6 +36,8 @@ def read_tfjs(path: str | Path) -> dict[str, Tensor]:
         tensor = torch.from_numpy(array)
         if module is None or role not in ("kernel", "bias", *NORMALISATION):
             raise InputError(path, "the layers of a ResNet of Keras (conv1, bn_conv1, res2a_branch2a, ...)", name)
+        if tensor.ndim not in ((2, 4) if role == "kernel" else (1,)):
+            raise InputError(path, f"{name} of a ResNet", f"the shape {list(tensor.shape)}")
         if role == "kernel":
             state[f"{module}.weight"] = tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor.T
         elif role == "bias" and normalisation:
@@ -44,6 +47,8 @@ def read_tfjs(path: str | Path) -> dict[str, Tensor]:
     for normalisation, bias in biases.items():
         if f"{normalisation}.running_mean" not in state:
             raise InputError(path, f"the mean of {normalisation}, which takes up the bias of the convolution before it", "none")
+        if state[f"{normalisation}.running_mean"].shape != bias.shape:
+            raise InputError(path, f"a bias of the size of the mean of {normalisation}", f"{len(bias)} numbers")
         state[f"{normalisation}.running_mean"] = state[f"{normalisation}.running_mean"] - bias
     return {name: tensor.contiguous() for name, tensor in state.items()}
 
@@ -51,9 +56,8 @@ def read_tfjs(path: str | Path) -> dict[str, Tensor]:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The weights of a ``model.json`` as they are kept: float32 by the names of Keras."""
     try:
-        groups = json.loads(path.read_text())["weightsManifest"]
-        listed = [(group["paths"], [(weight["name"], tuple(weight["shape"]), weight) for weight in group["weights"]]) for group in groups]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        listed = [_listed(group) for group in json.loads(path.read_text())["weightsManifest"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise InputError(path, "the model.json of a layers model of TensorFlow.js", reason) from error
     found = {}
@@ -72,14 +76,29 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def _listed(group: dict) -> tuple[list[str], list[tuple[str, tuple[int, ...], dict]]]:
+    """The files of a group, and name, shape and entry of each of its weights. Raises ValueError for what they cannot be."""
+    files, weights = group["paths"], [(weight["name"], weight["shape"], weight) for weight in group["weights"]]
+    if not isinstance(files, list) or not all(isinstance(text, str) for text in (*files, *(name for name, _, _ in weights))):
+        raise ValueError("names that are no text")
+    if len(set(files)) < len(files):  # a file that is listed a million times
+        raise ValueError("a file twice")
+    for name, shape, _ in weights:
+        if not isinstance(shape, list) or len(shape) > 4 or not all(type(side) is int and side >= 0 for side in shape):
+            raise ValueError(f"another shape of {name} than up to four whole numbers")
+    return files, [(name, tuple(shape), weight) for name, shape, weight in weights]
+
+
 def _joined(path: Path, files: list[str]) -> bytes:
     """The bytes of the files of one group, which lie beside the JSON file."""
     for name in files:
         if Path(name).name != name:
             raise InputError(path, "names of files beside it", name)
     try:
-        return b"".join((path.parent / name).read_bytes() for name in files)
-    except OSError as error:
+        return b"".join(read_file(path.parent / name, path.parent / name, "weights") for name in files)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(path, "its weights beside it", error) from error
 
 

@@ -158,7 +158,12 @@ class TensorUnpickler(pickle._Unpickler):
         found = self.stack.pop()
         self.append(self.persistent_load(found) if isinstance(found, tuple) and found[:1] == ("storage",) else NOTHING)
 
+    def load_bytearray8(self) -> None:
+        """As bytes: an array of bytes would take the memory that the file claims before one of them is read."""
+        self.load_binbytes8()
+
     dispatch |= {
+        pickle.BYTEARRAY8[0]: load_bytearray8,
         pickle.REDUCE[0]: load_reduce,
         pickle.NEWOBJ[0]: load_reduce,
         pickle.NEWOBJ_EX[0]: load_newobj_ex,

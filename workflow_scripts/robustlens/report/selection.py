@@ -20,7 +20,10 @@ def select(predictions: pd.DataFrame, manifest: pd.DataFrame, pair: dict) -> pd.
 def read_published(path: str | Path) -> np.ndarray:
     """Names of pictures, a text array [n_published] in NumPy's format. Raises InputError for other content, pickles and repeated names."""
     with refusing(path, "a NumPy file of picture names"):
-        names = np.load(path, allow_pickle=False)
+        names = np.load(path, mmap_mode="r", allow_pickle=False)  # which compares the size that is claimed with that of the file
+        if isinstance(names, np.ndarray):
+            names = np.array(names)
+            names.tolist()  # signs that are none
     if not isinstance(names, np.ndarray) or names.ndim != 1 or names.dtype.kind != "U":
         got = f"{names.dtype} {list(names.shape)}" if isinstance(names, np.ndarray) else "several arrays"
         raise InputError(path, "a NumPy file of picture names, one dimension of text", got)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from robustlens.errors import InputError
 from robustlens.images import Shard, apply_geometry
+from robustlens.picture_files import open_picture
 from robustlens.stimuli.image_folder import EXTENSIONS as OF_PICTURES
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".JPEG")
@@ -58,7 +58,7 @@ def _mask_path(root: Path, image_id: str) -> Path:
 
 def _read_mask(path: Path, shard: Shard, row: int) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             mask = picture.convert("L").point(lambda level: 255 * (level > 127), mode="1")  # 1 bit: Pillow resizes it by nearest pixel
     except (OSError, SyntaxError) as error:
         raise InputError(path, "a readable mask", error) from error

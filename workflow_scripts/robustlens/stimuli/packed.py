@@ -7,8 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robustlens.errors import InputError, refusing
-from robustlens.stimuli.image_folder import as_manifest, files_below
+from robustlens.stimuli.image_folder import LARGEST_LABEL, as_manifest, files_below
 
+IMAGE = "a column image: struct<bytes: binary, path: string>"
+KINDS = {"bytes": ("binary", "large_binary", "null"), "path": ("string", "large_string", "null")}
 OPTIONAL = ("shape", "texture")  # columns of class indices that are taken over where all files have them
 
 
@@ -27,8 +29,15 @@ def list_parquet(root: str | Path, n_images: int) -> pd.DataFrame:
         files = [""] if root.is_file() and root.suffix.lower() == ".parquet" else []
     if not files:
         raise InputError(root, "a Parquet file, or a folder that holds some", "none", "check `root` of the source")
+    if (n_rows := sum(_n_rows(root / file) for file in files)) != n_images:  # before a file of a megabyte becomes a hundred million rows
+        raise InputError(root, f"{n_images} pictures", n_rows, "correct `n_images` or `root` of the source")
     rows = [row for file in files for row in _rows(root / file, file)]
     return as_manifest(root, n_images, rows)
+
+
+def _n_rows(path: Path) -> int:
+    with refusing(path, "a complete Parquet file"):
+        return pq.read_metadata(path).num_rows
 
 
 def _rows(path: Path, name: str) -> list[tuple[str, int, int, int, str]]:
@@ -40,10 +49,13 @@ def _rows(path: Path, name: str) -> list[tuple[str, int, int, int, str]]:
         table = parquet.read(columns=wanted).to_pydict()
     paths = [f"{name}#{row}" for row in range(len(table["label"]))]
     for reference, label in zip(paths, table["label"], strict=True):
-        if label is None or label < 0:
+        if label is None or not 0 <= label <= LARGEST_LABEL:
             raise InputError(path, "a label from 0 in each row", f"{label} in {reference}")
     ids = table.get("image_id", paths)
     cues = [[-1 if index is None else index for index in table.get(column, [-1] * len(paths))] for column in OPTIONAL]
+    for reference, *indices in zip(paths, *cues, strict=True):
+        if wrong := [index for index in indices if not -1 <= index <= LARGEST_LABEL]:
+            raise InputError(path, "class indices from 0, or -1, in shape and texture", f"{wrong[0]} in {reference}")
     if None in ids:
         raise InputError(path, "an image_id in each row", f"none in {paths[ids.index(None)]}")
     return list(zip(ids, table["label"], *cues, paths, strict=True))
@@ -55,7 +67,9 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
     fields = {field.name for field in image} if image is not None and pa.types.is_struct(image) else set()
     if not fields & {"bytes", "path"}:
         got = "no such column" if image is None else str(image)
-        raise InputError(path, "a column image: struct<bytes: binary, path: string>", got)
+        raise InputError(path, IMAGE, got)
+    if wrong := [field for field in image if field.name in KINDS and str(field.type) not in KINDS[field.name]]:
+        raise InputError(path, IMAGE, f"{wrong[0].type} as {wrong[0].name}")
     for name in ("label", *OPTIONAL):
         if name in types and not pa.types.is_integer(types[name]) or name not in (*types, *OPTIONAL):
             raise InputError(path, f"a column {name} of whole numbers", types.get(name, "no such column"))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from robustlens.errors import InputError
 from robustlens.images import to_rgb
+from robustlens.picture_files import open_picture
 from robustlens.randomness import generator
 from robustlens.stimuli.image_folder import EXTENSIONS
 from robustlens.stimuli.pixels import to_uint8
@@ -57,7 +58,7 @@ def choose_painting(paintings: tuple[Path, ...], image_id: str, seed: int) -> Pa
 def read_painting(path: Path, height: int, width: int) -> np.ndarray:
     """uint8 ``[height, width, 3]`` of a picture file: scaled to cover that size, the rest cut off evenly. Raises InputError."""
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             return cover(to_rgb(picture, path), height, width)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(path, "a readable picture", error, "take it out of `paintings`") from error

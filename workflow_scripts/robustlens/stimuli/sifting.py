@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 
 from robustlens import images
-from robustlens.errors import InputError
+from robustlens.errors import InputError, printable
 from robustlens.images import apply_geometry, decode
 from robustlens.originals import Originals
 
@@ -31,7 +31,7 @@ def sift(rows: pd.DataFrame, root: str, geometry: dict | None) -> tuple[pd.DataF
         except InputError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno not in OF_THE_PICTURE:
                 raise
-            return str(error).removeprefix(f"{where}: ")
+            return str(error).removeprefix(printable(f"{where}: "))
         return None
 
     faults: list[str | None] = []
