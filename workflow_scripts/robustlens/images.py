@@ -280,14 +280,16 @@ def write_shard(
     picture and kept as they are beside it, in the column ``float``.
     """
     floats = []
+    images: list[dict[str, bytes | str | None]]
     if pixels is not None:
-        images = []
+        encoded = []
         for item in pixels:
             if isinstance(item, np.ndarray) and item.dtype == np.float32:
                 floats.append(encode_npy(item))
                 item = np.rint(item * 255).astype(np.uint8)
-            images.append({"bytes": item if isinstance(item, bytes) else encode_png(item), "path": None})
-        digests = [hashlib.sha256(image["bytes"]).hexdigest() for image in images]
+            encoded.append(item if isinstance(item, bytes) else encode_png(item))
+        images = [{"bytes": data, "path": None} for data in encoded]
+        digests = [hashlib.sha256(data).hexdigest() for data in encoded]
     else:
         originals = Originals(root)
         images = [{"bytes": None, "path": name} for name in rows["path"]]

@@ -72,7 +72,9 @@ def _ending(root: Path, split: str) -> str:
 
 
 def _labels(file: Path) -> list[int]:
-    return _read(file)[1]
+    _, labels = _read(file)
+    assert labels is not None  # of these files, not of PNG
+    return labels
 
 
 def _labels_beside(root: Path, split: str, files: list[str]) -> list[list[int]]:
