@@ -12,7 +12,10 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow_scripts"))
@@ -113,16 +116,16 @@ def main(n_images: int, architecture: str, place: Path) -> None:
                     pass
 
         def dump() -> None:
-            asked = {"image_set": "clean", "layers": layers, "n_images": None, "compression": "none", "device": "cpu", "batch_size": 4}
-            dump_activations.main(*files, str(shard.path), str(folder / "dump.h5"), **asked)
+            asked: dict[str, Any] = {"image_set": "clean", "layers": layers, "n_images": None, "compression": "none"}
+            dump_activations.main(*files, str(shard.path), str(folder / "dump.h5"), **asked, device="cpu", batch_size=4)
 
-        ways = {
+        ways: dict[str, Callable[[], object]] = {
             "plain file, written": lambda: write_plain(folder / "plain", n_bytes),
             "plain file, read": lambda: read_plain(folder / "plain"),
         }
         for name, path in stored.items():
-            ways[f"activations, {name}, written"] = lambda name=name, path=path: write_store(path, values, ids, name)
-            ways[f"activations, {name}, read"] = lambda path=path: read_store(path)
+            ways[f"activations, {name}, written"] = partial(write_store, path, values, ids, name)
+            ways[f"activations, {name}, read"] = partial(read_store, path)
         found = fastest(ways)
         passes = fastest({"forward pass alone": forward, "dump_activations": dump})
         print(f"{architecture}, {n_images} pictures, {len(layers)} layers, {n_bytes / 1e6:.0f} MB of float16\n")

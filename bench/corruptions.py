@@ -17,6 +17,7 @@ import types
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy is imported
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -30,7 +31,7 @@ SLOW = ("glass-blur",)  # of the package: timed on one image
 REPEATS = 3
 
 
-def load_peer(folder: Path) -> types.ModuleType:
+def load_peer(folder: Path) -> Any:
     """The package's module of corruptions, from ``folder`` or fetched into it; with names that later versions of others took away."""
     import scipy.ndimage
 
@@ -38,16 +39,16 @@ def load_peer(folder: Path) -> types.ModuleType:
 
     if not (folder / "imagecorruptions").is_dir():
         fetch_package(*PEER, folder)
-    resources = types.ModuleType("pkg_resources")
-    resources.resource_filename = lambda module, name: str(Path(sys.modules[module].__file__).parent / name)
-    interpolation = types.ModuleType("scipy.ndimage.interpolation")
+    resources: Any = types.ModuleType("pkg_resources")
+    resources.resource_filename = lambda module, name: str(Path(str(sys.modules[module].__file__)).parent / name)
+    interpolation: Any = types.ModuleType("scipy.ndimage.interpolation")
     interpolation.map_coordinates = scipy.ndimage.map_coordinates
     replaced = {"pkg_resources": resources, "scipy.ndimage.interpolation": interpolation}
     before = {name: sys.modules.get(name) for name in replaced}
     sys.modules.update(replaced)
     sys.path.insert(0, str(folder))
     try:
-        peer = import_module("imagecorruptions.corruptions")
+        peer: Any = import_module("imagecorruptions.corruptions")
     finally:
         sys.path.remove(str(folder))
         for name, module in before.items():
@@ -68,7 +69,7 @@ def by_peer(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severit
     """uint8 ``[height, width, 3]``: one image as the package's own ``corrupt`` does it."""
     from PIL import Image
 
-    return np.uint8(getattr(peer, corruption.replace("-", "_"))(Image.fromarray(pixels), severity))
+    return np.asarray(getattr(peer, corruption.replace("-", "_"))(Image.fromarray(pixels), severity)).astype(np.uint8)
 
 
 def pictures(n_images: int) -> np.ndarray:
@@ -107,7 +108,8 @@ def compare(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severit
         for picture in few:
             by_peer(peer, picture, corruption, severity)
 
-    ours(), theirs(pixels[:1])  # tables and imports
+    ours()  # tables and imports
+    theirs(pixels[:1])
     few = pixels[:1] if corruption in SLOW else pixels
     return milliseconds(lambda: theirs(few), len(few)), milliseconds(ours, len(pixels))
 

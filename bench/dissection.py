@@ -20,6 +20,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -33,7 +34,14 @@ from scipy.ndimage import gaussian_filter  # noqa: E402
 from timing import fastest  # noqa: E402
 from torchvision.models import alexnet  # noqa: E402
 
-from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, best_by_category, upsample  # noqa: E402
+from robustlens.neurons.dissection import (  # noqa: E402
+    ConceptIndex,
+    ImageLabels,
+    TallyAccumulator,
+    ThresholdAccumulator,
+    best_by_category,
+    upsample,
+)
 from robustlens.neurons.total_variation import SmoothnessAccumulator  # noqa: E402
 
 SIDE, CELLS, N_LABELS = 112, 13, 1197
@@ -88,8 +96,8 @@ def load_lite(folder: Path) -> type:
         def __init__(self, data: SimpleNamespace, **_: object):
             self.batches = data.batches
 
-    settings = {"OUTPUT_FOLDER": "", "PARALLEL": 1, "IMG_SIZE": 224, "TALLY_BATCH_SIZE": 16, "TALLY_AHEAD": 4}
-    loader = {"load_csv": None, "SegmentationData": None, "SegmentationPrefetcher": Prefetcher}
+    settings: dict[str, Any] = {"OUTPUT_FOLDER": "", "PARALLEL": 1, "IMG_SIZE": 224, "TALLY_BATCH_SIZE": 16, "TALLY_AHEAD": 4}
+    loader: dict[str, Any] = {"load_csv": None, "SegmentationData": None, "SegmentationPrefetcher": Prefetcher}
     made = {"scipy.misc": {"imresize": resize}, "settings": settings, "util": {}, "loader": {}, "loader.data_loader": loader}
     for name, names in {**made, "util.upsample": {}, "util.vecquantile": {}}.items():
         sys.modules[name] = ModuleType(name)
@@ -103,7 +111,7 @@ def load_lite(folder: Path) -> type:
 def lite_data(planes: np.ndarray, whole: np.ndarray, index: ConceptIndex) -> SimpleNamespace:
     """The labels as NetDissect-Lite asks for them: pixels in one category, labels of the image in another, nothing in the others."""
     names, primary = index.categories, np.maximum(index.category, 0)
-    empty = {name: [] for name in names} | {"sh": SIDE, "sw": SIDE}
+    empty: dict[str, Any] = {name: [] for name in names} | {"sh": SIDE, "sw": SIDE}
     images = [
         {**empty, "i": n, "object": each, "scene": scalars.tolist()} for n, (each, scalars) in enumerate(zip(planes, whole, strict=True))
     ]
@@ -118,7 +126,7 @@ def lite_data(planes: np.ndarray, whole: np.ndarray, index: ConceptIndex) -> Sim
     )
 
 
-def lite_way(operator: type, maps: np.ndarray, thresholds: np.ndarray, data: SimpleNamespace) -> list[dict]:
+def lite_way(operator: Any, maps: np.ndarray, thresholds: np.ndarray, data: SimpleNamespace) -> list[dict]:
     """NetDissect-Lite's rows, one a unit."""
     lite = operator.__new__(operator)  # its constructor reads a data set
     lite.data = data
@@ -126,7 +134,7 @@ def lite_way(operator: type, maps: np.ndarray, thresholds: np.ndarray, data: Sim
         return sorted(lite.tally(maps, thresholds), key=lambda row: row["unit"])
 
 
-def differs_from_lite(operator: type, maps: np.ndarray, data: SimpleNamespace, ours: TallyAccumulator) -> str:
+def differs_from_lite(operator: Any, maps: np.ndarray, data: SimpleNamespace, ours: TallyAccumulator) -> str:
     """What NetDissect-Lite counts or scores otherwise than ``ours`` in the mode ``lite``; empty if nothing."""
     n_units, n_categories = len(ours.thresholds), len(ours.index.categories)
     pixels, areas, activated = np.zeros(N_LABELS + 1), np.zeros(n_units), np.zeros((n_units, n_categories))
@@ -135,13 +143,18 @@ def differs_from_lite(operator: type, maps: np.ndarray, data: SimpleNamespace, o
         operator.tally_job((maps, data, ours.thresholds, pixels, areas, activated, both, 0, len(maps)))
     best, counted = best_by_category(ours.result()), ours.arrays()
     rows = lite_way(operator, maps, ours.thresholds, data)
-    pairs = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "pixels of concepts": (pixels, counted["concept_pixels"]),
         "activated pixels": (activated, counted["activated"]),
         "intersections": (both, counted["intersections"]),
         "best IoUs": ([row[f"{name}-iou"] for row in rows for name in ours.index.categories], best["iou"]),
     }
     return ", ".join(name for name, (theirs, found) in pairs.items() if not np.array_equal(theirs, found))
+
+
+def make_ready(index: ConceptIndex, planes: np.ndarray, whole: np.ndarray) -> list[ImageLabels]:
+    """The labels of all images as a tally takes them."""
+    return [index.labels("", *each) for each in zip(planes, whole, strict=True)]
 
 
 def main(n_images: int, n_units: int, lite: Path | None) -> None:
@@ -160,7 +173,7 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
     ways: dict[str, Callable[[], object]] = {"histogram": lambda: ThresholdAccumulator(n_units).add(maps)}
     for kind in ("sparse", "dense"):
         planes = make_labels(n_images, kind == "dense")
-        found = [index.labels(str(n), *each) for n, each in enumerate(zip(planes, whole, strict=True))]
+        found = make_ready(index, planes, whole)
 
         def tally(denominator="paper", found=found):
             counted = TallyAccumulator(thresholds, index, SIDE, SIDE, denominator)
@@ -168,7 +181,9 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
             return counted
 
         given = maps, thresholds, planes, whole
-        others = {name: partial(way, *given) for name, way in (("the common loop", common_loop), ("NumPy", numpy_way))}
+        others: dict[str, Callable[[], Any]] = {
+            name: partial(way, *given) for name, way in (("the common loop", common_loop), ("NumPy", numpy_way))
+        }
         for name, way in others.items():
             if not np.array_equal(tally().arrays()["intersections"], way()):
                 sys.exit(f"{kind} labels: {name} counts otherwise")
@@ -177,7 +192,7 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
             if different := differs_from_lite(operator, stored, data, tally("lite")):
                 sys.exit(f"{kind} labels: NetDissect-Lite has other {different}")
             others["NetDissect-Lite"] = partial(lite_way, operator, stored, thresholds, data)
-        ways[f"labels made ready, {kind}"] = lambda planes=planes: [index.labels("", *each) for each in zip(planes, whole, strict=True)]
+        ways[f"labels made ready, {kind}"] = partial(make_ready, index, planes, whole)
         ways |= {f"tally, {kind} labels": tally} | {f"{name}, {kind} labels": way for name, way in others.items()}
     ways["total variation, clean and noisy"] = lambda: SmoothnessAccumulator(n_units).add(maps, maps)
     with torch.inference_mode():
@@ -185,10 +200,10 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
         passes = fastest({"forward": lambda: [network(picture) for _ in range(4)]})["forward"] / 16
     print(f"{n_units} units of {CELLS} x {CELLS} cells, {n_images} images, label maps of {SIDE} px, torch {torch.__version__}\n")
     print("| step | ms an image | time / forward pass | time / tally | goal |\n|---|---|---|---|---|")
-    for name, found in seconds.items():
+    for name, took in seconds.items():
         tallied = seconds.get(f"tally, {name.rpartition(', ')[2]}")
-        ratio = f"{found / tallied:.0f}" if tallied else ""
-        print(f"| {name} | {1000 * found / n_images:.3f} | {found / n_images / passes:.3f} | {ratio} | {GOALS.get(name, '')} |")
+        ratio = f"{took / tallied:.0f}" if tallied else ""
+        print(f"| {name} | {1000 * took / n_images:.3f} | {took / n_images / passes:.3f} | {ratio} | {GOALS.get(name, '')} |")
     print(f"| forward pass of AlexNet, 224 px | {1000 * passes:.3f} | 1.000 | | |")
     if operator:
         print("\nNetDissect-Lite: the same counts, and the same best IoU of each unit and category to the last bit.")

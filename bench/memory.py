@@ -42,7 +42,7 @@ def write_labels(folder: Path, ids: list[str]) -> list[str]:
     return [str(folder / "labels.h5"), str(folder / "concepts.parquet")]
 
 
-def megabytes(script: str, *files: str, **values: object) -> float:
+def megabytes(script: str, *files: str | list[str], **values: object) -> float:
     """MB that ``script`` holds at most, as a process of its own."""
     program = (
         f"import json, sys; sys.path.append({str(REPOSITORY / 'workflow_scripts')!r})\n"
