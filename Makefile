@@ -1,4 +1,4 @@
-# make run: the whole study in miniature, from a fresh clone to the report.  make test: all tests.  make check: formatting, in seconds.
+# make run: the whole study in miniature, from a fresh clone to the report.  make test: all tests.  make check: formatting, lint and types.
 # make clean: lists what it would delete.
 # make docs: these pages as a site, site/index.html; a warning is an error.
 PYTHON ?= python3
@@ -38,6 +38,12 @@ check: .venv/installed
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/snakefmt --check Snakefile rules workflow
+	@$(BIN)/mypy --no-error-summary
+	@$(foreach mode,stored streamed,$(call lint,$(mode)) &&) true
+
+# Snakemake's own linter, on all rules: those of activations differ by mode. A folder of its own, since results may be another study's.
+lint = { said=$$($(BIN)/snakemake --lint --snakefile workflow/Snakefile --directory .snakemake/lint \
+	--config "activations={mode: $(1)}" 2>&1) || { echo "$$said"; false; }; }
 
 format: .venv/installed
 	$(BIN)/ruff check --fix --quiet .

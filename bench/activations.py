@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow_scripts"))
@@ -116,8 +117,8 @@ def measure_passes(files: tuple[str, str], model: Classifier, layers: list[str],
                 pass
 
     def dump() -> None:
-        asked = {"image_set": "clean", "layers": layers, "n_images": None, "compression": "none", "device": "cpu", "batch_size": 4}
-        dump_activations.main(*files, str(shard.path), str(folder / "dump.h5"), **asked)
+        asked: dict[str, Any] = {"image_set": "clean", "layers": layers, "n_images": None, "compression": "none"}
+        dump_activations.main(*files, str(shard.path), str(folder / "dump.h5"), **asked, device="cpu", batch_size=4)
 
     def plain_loop() -> None:
         path = folder / "loop.h5"

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy is imported
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -56,7 +57,7 @@ def try_architecture(name: str, folder: Path) -> str:
     return f"| `{name}` | goes through | {ends} | {found['n_units']:,} | {kinds} | {found['n_convolutions']} |\n"
 
 
-def measure(name: str, folder: Path) -> dict[str, object]:
+def measure(name: str, folder: Path) -> dict[str, Any]:
     """``layers`` by default, ``n_units`` of all of them, ``kinds`` of their outputs, ``n_convolutions``.
 
     Raises InputError where the study does, and for a result that is not there for every unit.
@@ -65,10 +66,16 @@ def measure(name: str, folder: Path) -> dict[str, object]:
     network = build_network(name, name, {}).requires_grad_(False).eval()
     images = torch.from_numpy(pictures()).permute(0, 3, 1, 2).float().div(255)
     settle(network, images)
-    layers, kinds = default_layers(network, name, SIDE), {}
+    layers = default_layers(network, name, SIDE)
+    kinds: dict[str, None] = {}
     model = Classifier(network, [0.5] * 3, [0.25] * 3, layers, {"model": name}).eval().to(memory_format=torch.channels_last)
+
+    def note(part: torch.nn.Module, _: object, output: object) -> None:
+        if layout := layout_of(output, part):
+            kinds.setdefault(layout.kind)
+
     for layer in layers:
-        model.layer(layer).register_forward_hook(lambda part, _, output: kinds.setdefault(layout_of(output, part).kind))
+        model.layer(layer).register_forward_hook(note)
     for image_set, batch in {"clean": images, "noisy": (images + 0.08 * torch.randn_like(images)).clamp(0, 1)}.items():
         with torch.inference_mode(), recorded(model, layers) as outputs:
             if not torch.isfinite(model(batch)).all():
@@ -85,8 +92,8 @@ def measure(name: str, folder: Path) -> dict[str, object]:
         k=9,
     )
     labels, concepts, units = str(folder / "labels.h5"), str(folder / "concepts.parquet"), str(folder / "units.parquet")
-    tables = [str(folder / f"{table}.parquet") for table in ("iou", "categories")]
-    dissect.main(paths["clean"], labels, concepts, *tables, units, model=name, quantile=0.005)
+    iou, categories = (str(folder / f"{table}.parquet") for table in ("iou", "categories"))
+    dissect.main(paths["clean"], labels, concepts, iou, categories, units, model=name, quantile=0.005)
     for table in ("smoothness", "units"):
         if (rows := len(pd.read_parquet(folder / f"{table}.parquet"))) != n_units:
             raise InputError(table, f"a row for each of {n_units} units", rows)

@@ -17,7 +17,9 @@ import types
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy is imported
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -40,7 +42,7 @@ PEERS = {
     "foolbox==3.3.4": "11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb",
     "eagerpy==0.30.0": "79c461b04577f02bf3b48191b2f911b55521204df99ec02288d96bfa34f13d80",  # foolbox computes with it
 }
-ATTACKS = {"l2": {"eps": 3.0, "step": 0.5, "steps": 7}, "linf": {"eps": 8 / 255, "step": 2 / 255, "steps": 10}}
+ATTACKS: dict[str, dict[str, Any]] = {"l2": {"eps": 3.0, "step": 0.5, "steps": 7}, "linf": {"eps": 8 / 255, "step": 2 / 255, "steps": 10}}
 CLOSE = 2**-20  # how far a pixel may lie from the peers' after one step
 
 
@@ -50,12 +52,11 @@ def load_peers(folder: Path) -> dict[str, Callable[..., Tensor]]:
         fetch_package(requirement, sha256, folder)
     git = sys.modules.get("git")
     sys.path.insert(0, str(folder))
-    sys.modules["git"] = types.SimpleNamespace(Repo=None)  # for foolbox's collection of models, not used here
+    sys.modules["git"] = types.ModuleType("git")  # for foolbox's collection of models, not used here
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # foolbox imports a name that SciPy has moved
-            import foolbox
-            import torchattacks
+            foolbox, torchattacks = import_module("foolbox"), import_module("torchattacks")
     finally:
         sys.path.remove(str(folder))
         del sys.modules["git"]
@@ -93,7 +94,7 @@ def compare(peers: dict, name: str, norm: str, n_images: int, device: torch.devi
     plain, turned = built(torch.contiguous_format), built(torch.channels_last)
 
     def ways(**changes: int) -> dict[str, Callable[[], Tensor]]:
-        asked = {"norm": norm, **chosen, **changes}
+        asked: dict[str, Any] = {"norm": norm, **chosen, **changes}
         others = {name: partial(attack, plain, images, labels, **asked) for name, attack in peers.items()}
         last = images.to(memory_format=torch.channels_last)
         return {

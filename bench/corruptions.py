@@ -16,6 +16,7 @@ import time
 import types
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy is imported
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -29,7 +30,7 @@ PEER = ("imagecorruptions==1.1.2", "d0e4bf529ba6fbb27d8aba1bde7c5db43bf2b969b2c7
 SLOW = ("glass-blur",)  # of the package: timed on one image
 
 
-def load_peer(folder: Path) -> types.ModuleType:
+def load_peer(folder: Path) -> Any:
     """The package's module of corruptions, from ``folder`` or fetched into it; with names that later versions of others took away."""
     import scipy.ndimage
 
@@ -37,16 +38,16 @@ def load_peer(folder: Path) -> types.ModuleType:
 
     if not (folder / "imagecorruptions").is_dir():
         fetch_package(*PEER, folder)
-    resources = types.ModuleType("pkg_resources")
-    resources.resource_filename = lambda module, name: str(Path(sys.modules[module].__file__).parent / name)
-    interpolation = types.ModuleType("scipy.ndimage.interpolation")
+    resources: Any = types.ModuleType("pkg_resources")
+    resources.resource_filename = lambda module, name: str(Path(str(sys.modules[module].__file__)).parent / name)
+    interpolation: Any = types.ModuleType("scipy.ndimage.interpolation")
     interpolation.map_coordinates = scipy.ndimage.map_coordinates
     replaced = {"pkg_resources": resources, "scipy.ndimage.interpolation": interpolation}
     before = {name: sys.modules.get(name) for name in replaced}
     sys.modules.update(replaced)
     sys.path.insert(0, str(folder))
     try:
-        peer = import_module("imagecorruptions.corruptions")
+        peer: Any = import_module("imagecorruptions.corruptions")
     finally:
         sys.path.remove(str(folder))
         for name, module in before.items():
@@ -67,7 +68,7 @@ def by_peer(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severit
     """uint8 ``[height, width, 3]``: one image as the package's own ``corrupt`` does it."""
     from PIL import Image
 
-    return np.uint8(getattr(peer, corruption.replace("-", "_"))(Image.fromarray(pixels), severity))
+    return np.asarray(getattr(peer, corruption.replace("-", "_"))(Image.fromarray(pixels), severity)).astype(np.uint8)
 
 
 def pictures(n_images: int) -> np.ndarray:
@@ -96,7 +97,8 @@ def compare(peer: types.ModuleType, pixels: np.ndarray, corruption: str, severit
         for picture in few:
             by_peer(peer, picture, corruption, severity)
 
-    ours(), theirs(pixels[:1])  # tables and imports
+    ours()  # tables and imports
+    theirs(pixels[:1])
     few = pixels[:1] if corruption in SLOW else pixels
     seconds = take_turns({"theirs": lambda: theirs(few), "ours": ours}, clock=time.process_time)
     return 1000 * seconds["theirs"] / len(few), 1000 * seconds["ours"] / len(pixels)

@@ -21,6 +21,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,7 +35,14 @@ from scipy.ndimage import gaussian_filter  # noqa: E402
 from timing import spread, state_goal, take_turns  # noqa: E402
 from torchvision.models import alexnet  # noqa: E402
 
-from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, best_by_category, upsample  # noqa: E402
+from robustlens.neurons.dissection import (  # noqa: E402
+    ConceptIndex,
+    ImageLabels,
+    TallyAccumulator,
+    ThresholdAccumulator,
+    best_by_category,
+    upsample,
+)
 from robustlens.neurons.total_variation import SmoothnessAccumulator  # noqa: E402
 
 SIDE, CELLS, N_LABELS = 112, 13, 1197
@@ -89,8 +97,8 @@ def load_lite(folder: Path) -> type:
         def __init__(self, data: SimpleNamespace, **_: object):
             self.batches = data.batches
 
-    settings = {"OUTPUT_FOLDER": "", "PARALLEL": 1, "IMG_SIZE": 224, "TALLY_BATCH_SIZE": 16, "TALLY_AHEAD": 4}
-    loader = {"load_csv": None, "SegmentationData": None, "SegmentationPrefetcher": Prefetcher}
+    settings: dict[str, Any] = {"OUTPUT_FOLDER": "", "PARALLEL": 1, "IMG_SIZE": 224, "TALLY_BATCH_SIZE": 16, "TALLY_AHEAD": 4}
+    loader: dict[str, Any] = {"load_csv": None, "SegmentationData": None, "SegmentationPrefetcher": Prefetcher}
     made = {"scipy.misc": {"imresize": resize}, "settings": settings, "util": {}, "loader": {}, "loader.data_loader": loader}
     for name, names in {**made, "util.upsample": {}, "util.vecquantile": {}}.items():
         sys.modules[name] = ModuleType(name)
@@ -104,7 +112,7 @@ def load_lite(folder: Path) -> type:
 def lite_data(planes: np.ndarray, whole: np.ndarray, index: ConceptIndex) -> SimpleNamespace:
     """The labels as NetDissect-Lite asks for them: pixels in one category, labels of the image in another, nothing in the others."""
     names, primary = index.categories, np.maximum(index.category, 0)
-    empty = {name: [] for name in names} | {"sh": SIDE, "sw": SIDE}
+    empty: dict[str, Any] = {name: [] for name in names} | {"sh": SIDE, "sw": SIDE}
     images = [
         {**empty, "i": n, "object": each, "scene": scalars.tolist()} for n, (each, scalars) in enumerate(zip(planes, whole, strict=True))
     ]
@@ -119,7 +127,7 @@ def lite_data(planes: np.ndarray, whole: np.ndarray, index: ConceptIndex) -> Sim
     )
 
 
-def lite_way(operator: type, maps: np.ndarray, thresholds: np.ndarray, data: SimpleNamespace) -> list[dict]:
+def lite_way(operator: Any, maps: np.ndarray, thresholds: np.ndarray, data: SimpleNamespace) -> list[dict]:
     """NetDissect-Lite's rows, one a unit."""
     lite = operator.__new__(operator)  # its constructor reads a data set
     lite.data = data
@@ -127,7 +135,7 @@ def lite_way(operator: type, maps: np.ndarray, thresholds: np.ndarray, data: Sim
         return sorted(lite.tally(maps, thresholds), key=lambda row: row["unit"])
 
 
-def differs_from_lite(operator: type, maps: np.ndarray, data: SimpleNamespace, ours: TallyAccumulator) -> str:
+def differs_from_lite(operator: Any, maps: np.ndarray, data: SimpleNamespace, ours: TallyAccumulator) -> str:
     """What NetDissect-Lite counts or scores otherwise than ``ours`` in the mode ``lite``; empty if nothing."""
     n_units, n_categories = len(ours.thresholds), len(ours.index.categories)
     pixels, areas, activated = np.zeros(N_LABELS + 1), np.zeros(n_units), np.zeros((n_units, n_categories))
@@ -136,13 +144,18 @@ def differs_from_lite(operator: type, maps: np.ndarray, data: SimpleNamespace, o
         operator.tally_job((maps, data, ours.thresholds, pixels, areas, activated, both, 0, len(maps)))
     best, counted = best_by_category(ours.result()), ours.arrays()
     rows = lite_way(operator, maps, ours.thresholds, data)
-    pairs = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "pixels of concepts": (pixels, counted["concept_pixels"]),
         "activated pixels": (activated, counted["activated"]),
         "intersections": (both, counted["intersections"]),
         "best IoUs": ([row[f"{name}-iou"] for row in rows for name in ours.index.categories], best["iou"]),
     }
     return ", ".join(name for name, (theirs, found) in pairs.items() if not np.array_equal(theirs, found))
+
+
+def make_ready(index: ConceptIndex, planes: np.ndarray, whole: np.ndarray) -> list[ImageLabels]:
+    """The labels of all images as a tally takes them."""
+    return [index.labels("", *each) for each in zip(planes, whole, strict=True)]
 
 
 def main(n_images: int, n_units: int, lite: Path | None) -> None:
@@ -161,7 +174,7 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
     ways: dict[str, Callable[[], object]] = {"histogram": lambda: ThresholdAccumulator(n_units).add(maps)}
     for kind in ("sparse", "dense"):
         planes = make_labels(n_images, kind == "dense")
-        found = [index.labels(str(n), *each) for n, each in enumerate(zip(planes, whole, strict=True))]
+        found = make_ready(index, planes, whole)
 
         def tally(denominator="paper", found=found):
             counted = TallyAccumulator(thresholds, index, SIDE, SIDE, denominator)
@@ -169,7 +182,9 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
             return counted
 
         given = maps, thresholds, planes, whole
-        others = {name: partial(way, *given) for name, way in (("the common loop", common_loop), ("NumPy", numpy_way))}
+        others: dict[str, Callable[[], Any]] = {
+            name: partial(way, *given) for name, way in (("the common loop", common_loop), ("NumPy", numpy_way))
+        }
         for name, way in others.items():
             if not np.array_equal(tally().arrays()["intersections"], way()):
                 sys.exit(f"{kind} labels: {name} counts otherwise")
@@ -178,7 +193,7 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
             if different := differs_from_lite(operator, stored, data, tally("lite")):
                 sys.exit(f"{kind} labels: NetDissect-Lite has other {different}")
             others["NetDissect-Lite"] = partial(lite_way, operator, stored, thresholds, data)
-        ways[f"labels made ready, {kind}"] = lambda planes=planes: [index.labels("", *each) for each in zip(planes, whole, strict=True)]
+        ways[f"labels made ready, {kind}"] = partial(make_ready, index, planes, whole)
         ways |= {f"tally, {kind} labels": tally} | {f"{name}, {kind} labels": way for name, way in others.items()}
     ways["total variation, clean and noisy"] = lambda: SmoothnessAccumulator(n_units).add(maps, maps)
     ways[FORWARD] = lambda: network(picture)
@@ -187,19 +202,22 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
             way()  # compiles, and warms up
         seconds = take_turns(ways)
     n_images_of = dict.fromkeys(ways, n_images) | {FORWARD: len(picture)}
-    each = {name: found / n_images_of[name] for name, found in seconds.items()}  # seconds an image
     print(f"{n_units} units of {CELLS} x {CELLS} cells, {n_images} images, label maps of {SIDE} px, torch {torch.__version__}\n")
-    print("| step | ms an image | time / forward pass | time / tally of these labels |\n|---|---|---|---|")
-    for name, found in each.items():
-        tallied = each.get(f"tally, {name.rpartition(', ')[2]}")
-        ratio = "" if tallied is None or name.startswith("tally") else spread(found / tallied, 1)
-        print(f"| {name} | {spread(1000 * found, 3)} | {spread(found / each[FORWARD], 3)} | {ratio} |")
+    print_steps({name: took / n_images_of[name] for name, took in seconds.items()})
     if operator:
         print("\nNetDissect-Lite: the same counts, and the same best IoU of each unit and category to the last bit.")
-    slowest, peer = ("NetDissect-Lite", "NetDissect-Lite") if operator else ("the common loop", "the common loop (NetDissect-Lite's way)")
+
+
+def print_steps(each: dict[str, np.ndarray]) -> None:
+    """A row a step, of its seconds an image of each turn; then the goals."""
+    print("| step | ms an image | time / forward pass | time / tally of these labels |\n|---|---|---|---|")
+    for name, took in each.items():
+        tallied = each.get(f"tally, {name.rpartition(', ')[2]}")
+        ratio = "" if tallied is None or name.startswith("tally") else spread(took / tallied, 1)
+        print(f"| {name} | {spread(1000 * took, 3)} | {spread(took / each[FORWARD], 3)} | {ratio} |")
+    peer = "NetDissect-Lite" if "NetDissect-Lite, dense labels" in each else "the common loop"
     for kind in ("sparse", "dense"):
-        ratio = each[f"{slowest}, {kind} labels"] / each[f"tally, {kind} labels"]
-        state_goal(f"{peer} / tally, {kind} labels", ratio, at_least=20)
+        state_goal(f"{peer} / tally, {kind} labels", each[f"{peer}, {kind} labels"] / each[f"tally, {kind} labels"], at_least=20)
     state_goal("histogram / forward pass", each["histogram"] / each[FORWARD], at_most=0.1)
 
 

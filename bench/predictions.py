@@ -15,6 +15,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy is imported
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -93,7 +94,7 @@ def measure(files: tuple[str, str, str], paths: list[Path], geometry: dict, devi
                 pass
 
     def job() -> None:
-        asked = {"stimuli": ["clean"], "classes": {"clean": None}, "sixteen_by": "mean", "probabilities": True}
+        asked: dict[str, Any] = {"stimuli": ["clean"], "classes": {"clean": None}, "sixteen_by": "mean", "probabilities": True}
         predict.main(weights, card, [shard], f"{shard}.predictions", **asked, device=str(device), batch_size=batch_size)
 
     seconds = take_turns({"forward pass alone": passes, "decoding alone": decoding, "the job": job})

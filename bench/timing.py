@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 REPEATS = 5
+Way = TypeVar("Way")
 
 
-def take_turns(ways: Mapping[str, Callable[[], object]], repeats: int = REPEATS, clock: Callable[[], float] = time.perf_counter) -> dict:
+def take_turns(
+    ways: Mapping[Way, Callable[[], object]], repeats: int = REPEATS, clock: Callable[[], float] = time.perf_counter
+) -> dict[Way, np.ndarray]:
     """Seconds of each run of each way, float64 [repeats]; the ways take turns, so that a slow moment of the machine hits all."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[Way, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
             started = clock()
@@ -26,7 +30,7 @@ def spread(values: np.ndarray, digits: int = 2) -> str:
 
 def state_goal(aim: str, found: np.ndarray, *, at_least: float | None = None, at_most: float | None = None, missed: str = "") -> None:
     """Print one line on whether the median of ``found`` reaches a goal; ``missed``: why it does not, where it does not."""
-    value, limit = float(np.median(found)), at_most if at_least is None else at_least
+    value, limit = float(np.median(found)), (at_most or 0.0) if at_least is None else at_least
     reached = value >= limit if at_least is not None else value <= limit
     digits = 0 if value >= 20 else 2
     said = "reached" if reached else f"missed by {100 * abs(value - limit) / limit:.0f} %. {missed}".strip()

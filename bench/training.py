@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow_scripts"))
@@ -79,7 +80,7 @@ def speed(shard: Path, network: str, batch_size: int, n_steps: int, precision: s
             for _ in range(training.n_steps):
                 moved = pixels
                 if n_steps:
-                    strength = {key: ATTACK[key] for key in ("norm", "eps", "step", "use_best")}
+                    strength: dict[str, Any] = {key: ATTACK[key] for key in ("norm", "eps", "step", "use_best")}
                     moved = pgd(lambda x: classifier.eval()(x).float(), pixels, labels, steps=n_steps, **strength)
                 training.optimiser.zero_grad()
                 F.cross_entropy(classifier.train()(moved).float(), labels).backward()
@@ -97,7 +98,7 @@ def peak(shard: Path, batch_size: int) -> None:
     order = generator(0, "order").permutation(len(pictures))
     for _ in pictures.batches(order[: 12 * batch_size].reshape(12, batch_size), lambda row: generator(0, row)):
         pass
-    print(int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024)
+    print(int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) / 1024)
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -118,7 +119,7 @@ def main(arguments: argparse.Namespace) -> None:
             print(f"| {name} | {spread(rate)} | {spread(rate / limit)} |")
         print("\n| pictures in the set | most memory (MB) |\n|---|---|")
         for size in SIZES:
-            command = [sys.executable, __file__, "--batch", str(arguments.batch), "--peak", write_pictures(Path(temporary), size)]
+            command = [sys.executable, __file__, "--batch", str(arguments.batch), "--peak", str(write_pictures(Path(temporary), size))]
             print(f"| {size:,} | {float(subprocess.run(command, check=True, capture_output=True, text=True).stdout):.0f} |", flush=True)
 
 

@@ -31,10 +31,10 @@ def main(
     Raises InputError where the two networks share no concept.
     """
     tables = {role: pd.read_parquet(path) for role, path in zip(ROLES, units, strict=True)}
-    sets = concept_units(tables, *(selection[key] for key in ("select", "k", "scope", "fewest")), seed)
+    sets = concept_units(tables, selection["select"], selection["k"], selection["scope"], selection["fewest"], seed)
     if not sets:
         raise InputError("ablation.concepts", f"a concept that {selection['fewest']} units carry in both networks of {pair}", "none")
-    models = {role: load_model(*paths, device) for role, *paths in zip(ROLES, weights, cards, strict=True)}
+    models = {role: load_model(path, card, device) for role, path, card in zip(ROLES, weights, cards, strict=True)}
     ablation = ConceptAblation(models, sets, batch_size)
     found = []
     for (stimulus, classes), path in zip(stimuli.items(), shards, strict=True):

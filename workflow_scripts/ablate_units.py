@@ -23,8 +23,8 @@ def main(
     ``sixteen_by``: among which classes."""
     model, images = load_model(weights, card, device), read_shard(shard)
     model.layers = studied_layers(model.network, model.card, layers, images.pixels(0, 1).shape[1])
-    asked = {"n_images": n_images, "classes": classes, "sixteen_by": sixteen_by}
-    write_parquet(scores, ablate_units(model, images, batch_size=batch_size, **asked))
+    found = ablate_units(model, images, batch_size=batch_size, n_images=n_images, classes=classes, sixteen_by=sixteen_by)
+    write_parquet(scores, found)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import torch
 
-from robustlens.counts import write_counts
+from robustlens.counts import Accumulators, write_counts
 from robustlens.images import read_shard
 from robustlens.models.layers import studied_layers
 from robustlens.neurons.device_counts import DeviceThresholds
@@ -30,7 +30,7 @@ def main(
     for _, (block,) in streamed(model, [images], len(images), batch_size):
         for layer, maps in block.items():
             found.setdefault(layer, kind(maps.shape[1])).add(as_array(maps))
-    accumulators = {layer: {"values": found[layer]} for layer in found}
+    accumulators: dict[str, Accumulators] = {layer: {"values": found[layer]} for layer in found}
     write_counts(counts, accumulators, images.rows["image_id"].tolist(), describe_input(model.card, image_set, scaling))
 
 

@@ -33,7 +33,7 @@ def main(
     """
     model, images = open_model(weights, card, device, scaling), read_shard(shard)
     units = {entry["layer"]: entry["units"] for entry in layers or [] if isinstance(entry, dict)}
-    names = layers and [entry if isinstance(entry, str) else entry["layer"] for entry in layers]
+    names = None if layers is None else [entry if isinstance(entry, str) else entry["layer"] for entry in layers]
     model.layers = studied_layers(model.network, model.card, names, images.pixels(0, 1).shape[1])
     n_images = len(images) if n_images is None else min(n_images, len(images))
     attributes = describe_input(model.card, image_set, scaling) | ({"units": units} if units else {})
@@ -42,7 +42,7 @@ def main(
         for rows, (whole,) in streamed(model, [images], n_images, batch_size):
             found = {name: chosen(name, maps, units.get(name), model.card["model"]) for name, maps in whole.items()}
             if writer is None:
-                shapes = {name: tuple(maps.shape[1:]) for name, maps in found.items()}
+                shapes = {name: (maps.shape[1], maps.shape[2], maps.shape[3]) for name, maps in found.items()}
                 ids = images.rows["image_id"].iloc[:n_images].tolist()
                 writer = stack.enter_context(ActivationWriter(activations, ids, shapes, attributes, compression))
                 ring = PinnedRing(model.device, AHEAD + 2) if model.device.type == "cuda" else None  # one is written, one is filled

@@ -1,5 +1,7 @@
 """All predictions of one model: the shards of its suites joined, every image of every stimulus there exactly once."""
 
+from typing import Any
+
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -14,7 +16,7 @@ def main(shards: list[str], manifests: list[str], predictions: str, *, sources: 
     images = [pd.Index(read_manifest(path)["image_id"]) for path in manifests]
     counts = {stimulus: ImageCount(images[number]) for stimulus, number in sources.items()}
     with replacing(predictions) as temporary:
-        writer = None
+        writer: Any = None
         for path in shards:
             table = read_table(path)
             for stimulus, rows in table.select(["stimulus", "image_id"]).to_pandas().groupby("stimulus", sort=False):

@@ -14,8 +14,8 @@ def main(source_shard: str, textures: list[str], stimulus_shard: str, *, stimulu
     kind = stimulus["kind"]
     parameters = {name: value for name, value in stimulus.items() if name not in ("kind", "source", "preserves")}
     origin = {"kind": kind, **parameters, "seed": seed, "made_from": shard.origin}
-    machine = {"device": device, "batch_size": batch_size}
-    write_made(stimulus_shard, shard.rows, make_stimulus(kind, shard, seed, textures=textures, **machine, **parameters), origin=origin)
+    made = make_stimulus(kind, shard, seed, textures=textures, device=device, batch_size=batch_size, **parameters)
+    write_made(stimulus_shard, shard.rows, made, origin=origin)
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ def main(clean: str, noisy: str, smoothness: str, top_images: str, top_maps: str
         _check_same(first, second, clean, noisy)
         for layer in first.layers:
             n_units = first.shape(layer)[1]
-            accumulators = {smoothness: SmoothnessAccumulator(n_units), top_images: TopImages(n_units, k)}
+            total_variation, top = SmoothnessAccumulator(n_units), TopImages(n_units, k)
             for rows, maps in first.blocks(layer, N_BYTES):
                 image_ids = first.image_ids[rows]
-                accumulators[smoothness].add(maps, second.images(layer, image_ids))
-                accumulators[top_images].add(image_ids, maps)
-            for path, accumulator in accumulators.items():
-                tables[path].append(accumulator.result().assign(model=model, layer=layer))
-            strongest[layer] = accumulators[top_images].maps()
+                total_variation.add(maps, second.images(layer, image_ids))
+                top.add(image_ids, maps)
+            for path, table in ((smoothness, total_variation.result()), (top_images, top.result())):
+                tables[path].append(table.assign(model=model, layer=layer))
+            strongest[layer] = top.maps()
     write_top_maps(top_maps, strongest)
     for path, frames in tables.items():
         table = pd.concat(frames, ignore_index=True)

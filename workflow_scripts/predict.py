@@ -1,5 +1,7 @@
 """Predictions of one model on one shard of every stimulus of a suite."""
 
+from functools import partial
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -29,7 +31,7 @@ def main(
     """
     model = load_model(weights, card, device)
     blocks = Blocks(model.device, batch_size, n_images=sum(count_rows(path) for path in shards))
-    kept = {"sixteen_by": sixteen_by, "probabilities": probabilities}
+    answer = partial(predict, model, blocks=blocks, sixteen_by=sixteen_by, probabilities=probabilities)
     schema = pa.schema(
         [(name, pa.string()) for name in ("model", "stimulus", "image_id")]
         + [(name, pa.int32()) for name in ("label", "shape", "texture")]
@@ -37,7 +39,7 @@ def main(
     )
     with replacing(predictions) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for name, path in zip(stimuli, shards, strict=True):
-            rows = predict(model, read_shard(path), stimulus=name, blocks=blocks, classes=classes[name], **kept)
+            rows = answer(read_shard(path), stimulus=name, classes=classes[name])
             writer.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
 
 

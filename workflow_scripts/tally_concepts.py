@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from robustlens.concepts import open_labels
-from robustlens.counts import write_counts
+from robustlens.counts import Accumulators, write_counts
 from robustlens.images import read_shard
 from robustlens.neurons.device_counts import DeviceTally
 from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator
@@ -39,7 +39,7 @@ def main(
             found = [index.labels(i, labelled.planes(i), labelled.image_labels(i)) for i in ids[rows]]
             for layer, maps in block.items():
                 tallies[layer].add(as_array(maps), found)
-    accumulators = {layer: {"tally": tally} for layer, tally in tallies.items()}
+    accumulators: dict[str, Accumulators] = {layer: {"tally": tally} for layer, tally in tallies.items()}
     write_counts(counts, accumulators, ids, describe_input(model.card, image_set, scaling))
 
 

@@ -32,7 +32,7 @@ def main(
     ``held_out``: shards of images for the curve alone; ``before``: what the job before put down, where the training is cut into several;
     each may be empty. ``gpu``: how many GPUs train it, where ``device`` is one.
     """
-    task = Task(shards, model, spec, recipe, seed, recipe["epochs"], before or "", held_out)
+    task = Task(shards, model, spec, recipe, seed, recipe["epochs"], str(before or ""), held_out)
     network, n_processes = task.network(), 1 if device == "cpu" else gpu
     save_weights(Path(initial), network)
     with TemporaryDirectory(dir=Path(initial).parent) as folder:

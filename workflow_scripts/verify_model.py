@@ -1,5 +1,7 @@
 """Compare the accuracy of one imported network on clean with the one that the config expects (rule verify_model)."""
 
+from functools import partial
+
 import pandas as pd
 
 from robustlens.files import write_json
@@ -27,14 +29,15 @@ def main(
     model = load_model(weights, card, device)
     sizes = [count_rows(path) for path in shards]
     rows, start, parts = spread(sum(sizes), n_images), 0, []
-    blocks, asked = Blocks(model.device, batch_size, len(rows)), {"stimulus": "clean", "classes": classes, "sixteen_by": sixteen_by}
+    blocks = Blocks(model.device, batch_size, len(rows))
+    answer = partial(predict, model, stimulus="clean", classes=classes, sixteen_by=sixteen_by)
     for path, size in zip(shards, sizes, strict=True):
         chosen = rows[(rows >= start) & (rows < start + size)] - start
         start += size
         if len(chosen):
-            parts.append(predict(model, read_shard(path).take(chosen), blocks=blocks, probabilities=False, **asked))
-    answer = predict(model, read_shard(shards[0]).take(rows[:1]), blocks=Blocks(model.device, batch_size, 1), **asked)
-    n_classes = len(answer["probabilities"].iloc[0])
+            parts.append(answer(read_shard(path).take(chosen), blocks=blocks, probabilities=False))
+    first = answer(read_shard(shards[0]).take(rows[:1]), blocks=Blocks(model.device, batch_size, 1))
+    n_classes = len(first["probabilities"].iloc[0])
     found = verify(model.card["model"], pd.concat(parts, ignore_index=True), expected, n_classes)
     write_json(verified, found)
 

@@ -11,10 +11,10 @@ from cifar_tree import FILES, planes, python2_pickle, write_tree
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
+from robustlens import cifar_files
 from robustlens.errors import InputError
 from robustlens.images import read_shard, write_shard
 from robustlens.originals import Originals
-from robustlens.stimuli import cifar
 from robustlens.stimuli.sources import list_source
 
 LAYOUTS = ("py", "bin", "png")
@@ -182,5 +182,5 @@ def test_torchvision_reads_the_same(tmp_path, split):
 
 def test_an_array_of_bytes_takes_no_memory_that_a_pickle_only_claims():
     """Python's reader would fill it before it looks for the bytes."""
-    made = cifar._Unpickler(io.BytesIO(b"\x80\x05\x96" + (8).to_bytes(8, "little") + b"12345678.")).load()
+    made = cifar_files._Unpickler(io.BytesIO(b"\x80\x05\x96" + (8).to_bytes(8, "little") + b"12345678.")).load()
     assert type(made) is bytes

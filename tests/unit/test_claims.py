@@ -349,7 +349,7 @@ def test_the_family_is_the_whole_table(table):
 def test_a_verdict_does_not_survive_by_a_test_that_points_elsewhere():
     """R's mean is higher by one wide unit, most of its units are lower."""
     values = [np.arange(40.0), np.append(np.arange(39.0) - 30, 3e5)]
-    row = next(unit_row("made up", *values, 1, evidence(), "net"))
+    row = next(unit_row("made up", values, 1, evidence(), "net"))
     assert row.difference > 0 and row.test.effect < 0 and row.test.p < 1e-4
     assert replace(row, verdict="supported").survives(row.test.p, 0.05) is False
     assert replace(row, verdict="supported", leaning=-1.0).survives(row.test.p, 0.05) is True

@@ -86,3 +86,11 @@ def test_a_file_is_written_through_the_ring(calls, tmp_path):
         for row in range(40):
             writer.write("conv", row, ring.copy(maps[row : row + 1]), checked=True)
     assert not (tmp_path / "b.h5").exists()
+
+
+def test_a_copy_that_nobody_has_checked_is_checked_when_it_has_arrived(calls, tmp_path):
+    layers, ring = {"conv": (3, 4, 4)}, PinnedRing("cuda", 1)
+    with pytest.raises(InputError, match="image i0, unit 0: expected finite values"):  # noqa: SIM117
+        with ActivationWriter(tmp_path / "a.h5", ["i0"], layers, ATTRIBUTES, "none") as writer:
+            writer.write("conv", 0, ring.copy(torch.full((1, 3, 4, 4), torch.inf)))
+    assert "arrived" in calls

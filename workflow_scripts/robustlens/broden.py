@@ -8,7 +8,7 @@ row an image; a cell of a category's column holds items parted by ``;``: a numbe
 import hashlib
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -176,7 +176,7 @@ class LabelledImage:
     whole: dict[str, list[str]]  # category -> names that hold for the whole image
 
 
-def write_broden(folder: str | Path, names: dict[str, Iterable[str]], images: Iterable[LabelledImage]) -> None:
+def write_broden(folder: str | Path, names: Mapping[str, Iterable[str]], images: Iterable[LabelledImage]) -> None:
     """Write a set in Broden's layout: pictures as PNG, one label PNG a map, the tables last.
 
     ``names``: category -> names of its labels, in category order; no name twice. Labels are numbered from 1 in that order.

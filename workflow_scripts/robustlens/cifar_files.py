@@ -99,7 +99,7 @@ class _Unpickler(pickle._Unpickler):  # the one in Python: the other takes memor
     """Makes arrays of whole bytes, and refuses every other thing that a pickle may ask for."""
 
     # an array of bytes, too, takes memory for whatever a file claims: such become bytes
-    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8}
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]]}
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # the scripts, and the package beside them
 PACKAGE = Path(__file__).resolve().parent.name
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef  # what may have a docstring
 
 
 def code_digest(script: str, *modules: str, root: Path = ROOT) -> str:
@@ -52,8 +53,7 @@ def _normal(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     tree = _tree(path)
     for node in _statements(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
     return ast.unparse(tree)
 

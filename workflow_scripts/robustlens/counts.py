@@ -5,6 +5,7 @@ HDF5: a group a layer, in it a group an accumulator with its arrays; attributes 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ from robustlens.manifest import ImageCount
 from robustlens.store import HEAD, IDENTITY, image_list_sha256
 
 FORMAT = "robustlens-counts-1"
-Accumulators = dict[str, object]  # name -> accumulator with `arrays` and `restore`
+Accumulators = dict[str, Any]  # name -> accumulator with `arrays` and `restore`
 
 
 def write_counts(path: str | Path, layers: dict[str, Accumulators], image_ids: list[str], attributes: dict) -> None:
@@ -44,7 +45,9 @@ def add_counts(
     first file. Raises InputError for a file that is cut off, of another kind or of other statistics, for parts of different networks,
     inputs or layers, and for an image that is missing or there twice.
     """
-    found, count, first = {}, ImageCount(image_ids), {}
+    found: dict[str, Accumulators] = {}
+    first: dict[str, Any] = {}
+    count = ImageCount(image_ids)
     for path in paths:
         with open_hdf5(path, FORMAT, "a complete file of counts", HEAD) as (file, attributes):
             first = first or attributes

@@ -87,6 +87,6 @@ def _driver_version() -> str:
         return "unknown (nvidia-smi does not say)"
 
 
-def out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: Exception) -> bool:
     """Whether ``error`` says that the memory of the device did not suffice."""
     return isinstance(error, torch.OutOfMemoryError) or bool(NO_MEMORY.search(str(error)))

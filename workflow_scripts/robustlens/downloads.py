@@ -102,6 +102,7 @@ def download(url: str, partial: Path, *, sha256: str | None = None, md5: str | N
     Continues what an earlier attempt left there as ``<name>.part``; a file of another checksum is deleted.
     """
     algorithm, expected = ("sha256", sha256) if sha256 else ("md5", md5)
+    assert expected is not None, "one of the two is given"
     path = partial / expected / file_name(url)
     part = path.with_name(path.name + ".part")
     if path.exists():  # it gets this name when its checksum was found right

@@ -48,7 +48,7 @@ def refusing(where: object, expected: object, mend: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         got = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise InputError(where, expected, got, LACKING.get(lack(error), mend)) from error
+        raise InputError(where, expected, got, LACKING.get(lack(error) or 0, mend)) from error
 
 
 def lack(error: BaseException | None) -> int | None:

@@ -9,8 +9,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -54,7 +54,7 @@ def check_seal(path: str | Path, expected: str) -> None:
             raise InputError(path, f"{expected} with the bytes that were written", "others", REMAKE)
 
 
-def _digest(file: BinaryIO) -> bytes:
+def _digest(file: BufferedReader | BufferedRandom) -> bytes:
     """Hex SHA-256 of the rest of a file."""
     return hashlib.file_digest(file, "sha256").hexdigest().encode()
 

@@ -37,7 +37,7 @@ SHARD_COLUMNS = {
 REMAKE = "delete it and run again"
 PICTURES_TOGETHER = 64  # in a row group of a shard
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
-MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # as Pillow opens: a strip of one px is few, and many when its shorter side is resized
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # as Pillow opens: a strip of one px is few, and many when its shorter side is resized
 SIXTEEN_AS_32 = ("PNG", "PPM")  # formats whose 16 bits some versions of Pillow give in its mode of 32
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs of the job
@@ -286,14 +286,16 @@ def write_shard(
     picture and kept as they are beside it, in the column ``float``.
     """
     floats = []
+    images: list[dict[str, bytes | str | None]]
     if pixels is not None:
-        images = []
+        encoded = []
         for item in pixels:
             if isinstance(item, np.ndarray) and item.dtype == np.float32:
                 floats.append(encode_npy(item))
                 item = np.rint(item * 255).astype(np.uint8)
-            images.append({"bytes": item if isinstance(item, bytes) else encode_png(item), "path": None})
-        digests = [hashlib.sha256(image["bytes"]).hexdigest() for image in images]
+            encoded.append(item if isinstance(item, bytes) else encode_png(item))
+        images = [{"bytes": data, "path": None} for data in encoded]
+        digests = [hashlib.sha256(data).hexdigest() for data in encoded]
     else:
         originals = Originals(root)
         images = [{"bytes": None, "path": name} for name in rows["path"]]

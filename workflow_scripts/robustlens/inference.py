@@ -9,7 +9,7 @@ agree to rounding.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import torch
@@ -25,7 +25,6 @@ from robustlens.models.registry import Classifier
 log = logging.getLogger("robustlens")
 BLOCK, LARGE_BLOCK = 50, 4  # images a forward pass on a CPU ...
 LARGE = 128  # ... of pictures smaller than so many px a side, and of larger ones
-TOO_LARGE = object()  # in place of a result
 Result = TypeVar("Result")
 
 
@@ -66,8 +65,10 @@ class Blocks:
                 except RuntimeError as error:
                     if not out_of_memory(error):
                         raise
-                    result = TOO_LARGE
-                if result is TOO_LARGE:  # here the error is gone, and with it the tensors that its trace holds
+                    too_large = True
+                else:
+                    too_large = False
+                if too_large:  # here the error is gone, and with it the tensors that its trace holds
                     self._halve(f"{shard.path} [{shard.rows['image_id'].iloc[rows.start]}]", part.shape)
                     continue
                 yield rows, result
@@ -106,7 +107,7 @@ def recorded(
     """
     outputs: dict[str, Tensor] = {}
 
-    def refuse(expected: str, name: str, got: str):
+    def refuse(expected: str, name: str, got: str) -> NoReturn:
         raise InputError(f"models.{model.card.get('model', '?')}.layers", expected, f"{name}, {got}")
 
     def keep(name: str, module: nn.Module, output: object) -> None:

@@ -93,7 +93,7 @@ def limit_torch_threads() -> None:
 def decode_with(threads: int) -> None:
     """Let image shards, where the script reads any, be decoded by so many threads."""
     if "robustlens.images" in sys.modules:
-        sys.modules["robustlens.images"].decoders = threads
+        vars(sys.modules["robustlens.images"])["decoders"] = threads
 
 
 def _take_up(path: Path) -> None:

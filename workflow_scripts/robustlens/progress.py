@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from robustlens.meter import duration
 from robustlens.plan.jobs import VARIABLE, JobList, event_of, plain
@@ -21,6 +22,7 @@ EVERY = 2.0, 60.0  # seconds between two lines of a stage, at least: at the begi
 SHARE = 0.01  # of the time since the beginning that passes between two lines of a stage
 CHATTER = ("progress", "job_finished", "job_started", "shellcmd")  # events that the lines here stand for
 SELECTING = "Select jobs to execute..."
+Record = Any  # a record of logging with what Snakemake adds to it: the fields of the event
 PLAN = "plan"  # the rule beside whose table nothing is to be on the screen
 TIME = re.compile(r"^\d\d:\d\d:\d\d ")  # in front of what a job logs itself
 TAIL = 4096  # bytes of a log in which its last line is looked for
@@ -37,7 +39,7 @@ def watch(logger: logging.Logger, workflow) -> None:
     if path := os.environ.get(VARIABLE):
         logger.addHandler(JobList(path))
         return
-    screen = next((handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"), None)
+    screen: Any = next((handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"), None)
     if screen is None or workflow.output_settings.dryrun:
         return  # another log handler has the screen
     quiet = {choice.name.lower() for choice in workflow.output_settings.quiet or ()}
@@ -103,7 +105,8 @@ class Tally:
 
     def __init__(self, totals: dict[str, int], usual: Callable[[str], float | None]):
         self.stages = {rule: Stage(total) for rule, total in totals.items()}
-        self._usual, self._known = usual, {}
+        self._usual = usual
+        self._known: dict[str, float | None] = {}
 
     def begin(self, rule: str, now: float) -> None:
         self.stages.setdefault(rule, Stage(0)).change(1, now)
@@ -194,12 +197,12 @@ class Progress(logging.Handler):
         except (OSError, ValueError):
             self._broken = True  # the screen is gone
 
-    def _begin(self, record: logging.LogRecord) -> None:
+    def _begin(self, record: Record) -> None:
         totals = {str(rule): int(count) for rule, count in record.stats.items() if rule != "total"}
         self._tally, self._started = Tally(totals, self._usual), self._clock()
         self._quiet = self._quiet or set(totals) == {PLAN}
 
-    def _start(self, record: logging.LogRecord) -> None:
+    def _start(self, record: Record) -> None:
         now, images = self._clock(), plain(record.resources).get("images", 0)
         words = " ".join([str(record.rule_name), *(f"{key}={value}" for key, value in plain(record.wildcards).items())])
         logs = [str(path) for path in record.log or []]
@@ -207,7 +210,7 @@ class Progress(logging.Handler):
         self._running[record.jobid] = Running(str(record.rule_name), words, images, logs, now, not record.output)
         self._tally.begin(str(record.rule_name), now)
 
-    def _finish(self, record: logging.LogRecord) -> None:
+    def _finish(self, record: Record) -> None:
         job = self._running.pop(record.job_id, None)
         failed = self._failed.pop(record.job_id, None)
         if job is None:
@@ -240,10 +243,10 @@ class Progress(logging.Handler):
         parts = [f"{rule:<{names}}  {jobs_done(stage.done, stage.total, largest)}", f"{images:<33}", f"{left:>13}", "| all:", whole]
         return "  ".join([*parts, f"{duration(rest)} left"] if rest else parts)
 
-    def _fail(self, record: logging.LogRecord) -> None:
+    def _fail(self, record: Record) -> None:
         self._report(record.jobid, str(record.rule_name), [str(path) for path in record.log or []])
 
-    def _fail_group(self, record: logging.LogRecord) -> None:
+    def _fail_group(self, record: Record) -> None:
         extra = [str(path) for path in record.aux_logs or []]
         for job in record.job_error_info:
             self._report(job["jobid"], str(job["rule_name"]), [*map(str, job["log"] or []), *extra])

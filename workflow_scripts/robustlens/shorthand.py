@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from robustlens.errors import InputError
 from robustlens.models.published import IMAGENET_MEAN, IMAGENET_STD, published_file
@@ -32,7 +33,8 @@ def write_out(config: dict) -> None:
 # --------------------------------------------------------------------------------------------------------------------- paths
 def fill_paths(config: dict) -> None:
     """Replace ``$name`` and ``$name/rest``, wherever a value of the config begins so, by ``paths.<name>.path``."""
-    paths, missing = config.get("paths") or {}, {}
+    paths = config.get("paths") or {}
+    missing: dict[str, list[str | None]] = {}
     for place, key, text in _references({name: part for name, part in config.items() if name not in ("paths", "downloads")}):
         name, _, rest = text[1:].partition("/")
         if name not in paths:
@@ -52,7 +54,7 @@ def is_fetched(path: str) -> bool:
     return parts[:2] == ("results", "fetched") and len(parts) > 2 and ".." not in parts
 
 
-def _references(part: dict | list) -> Iterator[tuple[dict | list, object, str]]:
+def _references(part: dict | list) -> Iterator[tuple[Any, Any, str]]:
     """(container, key, text) of every text that begins with a dollar sign."""
     for key, value in list(part.items() if isinstance(part, dict) else enumerate(part)):
         if isinstance(value, dict | list):
@@ -91,7 +93,7 @@ def name_weights(config: dict) -> None:
 # --------------------------------------------------------------------------------------------------------------- corruptions
 def expand_corruptions(config: dict) -> None:
     """Make every member of a set of ``corruptions`` a source (where a root is given) or a stimulus, and of its name a list of names."""
-    members = {}
+    members: dict[str, list[str]] = {}
     for name, spec in (config.get("corruptions") or {}).items():
         members[name] = []
         for kind in spec.get("corruptions", COMMON):

@@ -85,12 +85,11 @@ def compare(
     ``n`` an integer: the same items (images) in both, resampled together; a pair: items of each, resampled apart, within
     ``strata`` (the groups of the items of each) where they are given.
     """
-    paired = isinstance(n, int)
-    sizes = (n, n) if paired else n
+    sizes = (n, n) if isinstance(n, int) else n
     if min(sizes) == 0:
         return (np.nan,) * 5
     value_s, value_r = (float(f(np.ones((1, size)))[0]) for f, size in zip((standard, robust), sizes, strict=True))
-    if paired:
+    if isinstance(n, int):
         differences = resampled(lambda weights: robust(weights) - standard(weights), n, count, *key)
     else:
         differences = resampled(robust, sizes[1], count, *key, "robust", strata=strata[1])

@@ -5,7 +5,7 @@ Attributes are JSON text, so that lists and mappings come back as they went in. 
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from queue import Queue
@@ -91,8 +91,10 @@ class ActivationWriter:
             raise InputError(self._where(layer), room, f"{values.shape} at row {start_row}")
         if self._written[layer][rows].any():
             raise InputError(self._where(layer), "every image once", f"rows {rows.start} to {rows.stop - 1} again")
-        if len(values) and not checked and not _fits(values):
-            refuse_values(self._attributes["model"], layer, self.image_ids[rows], values)
+        if len(values) and not checked:
+            here = values if isinstance(values, np.ndarray) else values.wait()
+            if not _fits(here):
+                refuse_values(self._attributes["model"], layer, self.image_ids[rows], here)
         self._written[layer][rows] = True
         self._waiting.put((layer, rows, values))
         if self._error:
@@ -197,7 +199,7 @@ def image_list_sha256(image_ids: list[str]) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------------- views
-def link_shards(shard_paths: list[str | Path], view_path: str | Path, image_ids: list[str]) -> None:
+def link_shards(shard_paths: Sequence[str | Path], view_path: str | Path, image_ids: list[str]) -> None:
     """Write a view: the layers of all shards as virtual datasets (relative paths), images in the order of ``image_ids``.
 
     Raises InputError unless the shards, ordered by their first image, hold every id exactly once and in order, and agree in

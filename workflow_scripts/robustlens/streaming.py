@@ -5,8 +5,8 @@ tallies take the tensors themselves.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,6 +66,6 @@ def as_float16(maps: Tensor, model: str, layer: str, image_ids: list[str]) -> Te
     return maps.to(torch.float16, copy=True)
 
 
-def as_array(maps: Tensor) -> Tensor | np.ndarray:
+def as_array(maps: Tensor) -> Any:
     """What a histogram or tally of this device takes: numpy's view of a tensor on a CPU, the tensor on a GPU."""
     return maps.numpy() if maps.device.type == "cpu" else maps

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -86,7 +87,7 @@ def _telling(error: ValidationError) -> tuple:
     return list(error.absolute_path)[-1:] == ["kind"], relevance(error)
 
 
-def _expected(validator: str, value: object) -> str:
+def _expected(validator: str, value: Any) -> str:
     """What a keyword of JSON schema asks for, in words."""
     if validator == "type":
         return "a value of type " + " or ".join([value] if isinstance(value, str) else value)

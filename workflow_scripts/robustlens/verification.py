@@ -28,13 +28,15 @@ def verify(model: str, predictions: pd.DataFrame, expected: float | None, n_clas
     known = predictions[predictions["label"] >= 0]
     n_images, correct = len(known), int((known["top5"].str[0] == known["label"]).sum())
     top1, (low, high) = correct / n_images if n_images else None, wilson(correct, n_images)
-    least, most = (None, None) if expected is None else plausible(expected, n_images)
+    bounds = None if expected is None else plausible(expected, n_images)
     said = f"{top1:.4f} ({correct:,} of {n_images:,} images; 95 % interval {low:.4f} to {high:.4f})" if n_images else "no labelled image"
     mend = "check weights, mean, std, arguments (such as transform_input) and the labels of clean"
-    if expected is not None and (not n_images or not least <= top1 <= most):
-        raise InputError(f"models.{model}.top1", f"{expected:.4f} on clean, that is {least:.4f} to {most:.4f}", said, f"{mend}, or top1")
+    if bounds and (top1 is None or not bounds[0] <= top1 <= bounds[1]):
+        asked = f"{expected:.4f} on clean, that is {bounds[0]:.4f} to {bounds[1]:.4f}"
+        raise InputError(f"models.{model}.top1", asked, said, f"{mend}, or top1")
     if expected is None and n_images and low <= 1 / n_classes and high < 1 / n_classes + FAR:
         raise InputError(f"models.{model}", f"more right answers on clean than by guessing among {n_classes} classes", said, mend)
+    least, most = bounds or (None, None)
     numbers = {"top1": top1, "low": low, "high": high} if n_images else dict.fromkeys(("top1", "low", "high"))
     return {"model": model, "n_images": n_images, **numbers, "expected": expected, "least": least, "most": most, "n_classes": n_classes}
 

@@ -86,7 +86,7 @@ def glass_sources(moves: np.ndarray, height: int, width: int) -> np.ndarray:
     reach = (height - moves.shape[1]) // 2
     visited = np.zeros((height, width), bool)
     visited[reach + 1 : height - reach + 1, reach + 1 : width - reach + 1] = True
-    places, visited = np.flatnonzero(visited), visited.reshape(-1)
+    places = np.flatnonzero(visited)
     total = np.arange(n)
     for drawn in moves:
         drawn = drawn.reshape(-1)[::-1]

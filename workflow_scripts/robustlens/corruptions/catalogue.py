@@ -11,7 +11,10 @@ from robustlens.corruptions import blur, digital, noise, weather
 from robustlens.corruptions.blur import no_draws
 from robustlens.errors import InputError
 
-COMMON = {  # the 15 of the benchmark, in its order
+Prepare = Callable[..., dict[str, np.ndarray]]  # (generator, pixels, severity)
+Change = Callable[..., Tensor]
+
+COMMON: dict[str, tuple[Prepare, Change]] = {  # the 15 of the benchmark, in its order
     "gaussian-noise": (noise.prepare_normal, noise.gaussian_noise),
     "shot-noise": (noise.prepare_shot_noise, noise.shot_noise),
     "impulse-noise": (noise.prepare_impulse_noise, noise.impulse_noise),
@@ -28,7 +31,7 @@ COMMON = {  # the 15 of the benchmark, in its order
     "pixelate": (no_draws, digital.pixelate),
     "jpeg-compression": (no_draws, digital.jpeg_compression),
 }
-EXTRA = {  # the four for validation
+EXTRA: dict[str, tuple[Prepare, Change]] = {  # the four for validation
     "speckle-noise": (noise.prepare_normal, noise.speckle_noise),
     "gaussian-blur": (no_draws, blur.gaussian_blur),
     "spatter": (weather.prepare_spatter, weather.spatter),
@@ -37,10 +40,9 @@ EXTRA = {  # the four for validation
 CORRUPTIONS = COMMON | EXTRA
 SEVERITIES = (1, 2, 3, 4, 5)
 LEAST_SIDE = 32  # px, below which the blurs would reach beyond the mirrored picture
-Prepare = Callable[[np.random.Generator, np.ndarray, int], dict[str, np.ndarray]]
 
 
-def find_corruption(name: str, severity: int, frost: tuple[np.ndarray, ...] = ()) -> tuple[Prepare, Callable[..., Tensor]]:
+def find_corruption(name: str, severity: int, frost: tuple[np.ndarray, ...] = ()) -> tuple[Prepare, Change]:
     """The two functions of a corruption; ``frost``: the pictures of frost. Raises InputError for another name or severity."""
     if name not in CORRUPTIONS:
         raise InputError("corruption: corruption", f"one of {', '.join(CORRUPTIONS)}", name)

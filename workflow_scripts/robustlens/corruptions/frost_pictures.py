@@ -48,7 +48,7 @@ def frost_pictures(folder: str | None, height: int, width: int) -> tuple[np.ndar
 
 def read_pictures(folder: Path) -> tuple[np.ndarray, ...]:
     """The first five of the published pictures of frost, uint8 ``[rows, columns, 3]``. Raises InputError for missing or unreadable ones."""
-    named = {}
+    named: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if found := re.fullmatch(r"frost([1-6])\.(png|jpe?g)", path.name, re.IGNORECASE):
             named.setdefault(int(found[1]), path)

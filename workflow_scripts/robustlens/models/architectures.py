@@ -6,6 +6,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -77,6 +78,7 @@ def _of_package(where: str, architecture: str, python_path: str | None) -> Calla
             raise InputError(f"{where}.python_path", "a folder", python_path)
         sys.path.append(python_path)
     try:
-        return reduce(getattr, attribute.split("."), importlib.import_module(module_name))
+        module: Any = importlib.import_module(module_name)
+        return reduce(getattr, attribute.split("."), module)
     except (ImportError, AttributeError) as error:
         raise InputError(f"{where}.architecture", "an importable package.module:factory", f"{architecture} ({error})") from error

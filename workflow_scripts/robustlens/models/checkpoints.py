@@ -43,10 +43,11 @@ def read_checkpoint(path: str) -> Checkpoint:
     with open(path, "rb") as file:
         head = file.read(512)
     _check_head(path, head)
+    ignored: list[str] = []
     if _is_safetensors(head):
-        content, ignored, words = _read_safetensors(path), [], "safetensors"
+        content, words = _read_safetensors(path), "safetensors"
     elif head.lstrip().startswith(b"{"):
-        content, ignored, words = read_tfjs(path), [], "layers model of TensorFlow.js"
+        content, words = read_tfjs(path), "layers model of TensorFlow.js"
     else:
         content, ignored = read_torch_file(path)
         words = "torch file" + (", read without the objects in it" if ignored else "") + (", legacy" if head[:2] != b"PK" else "")

@@ -79,7 +79,8 @@ def fit_to_network(checkpoint: Checkpoint, network: nn.Module, *, part: str | No
             raise InputError(path, f"the part {part}", some(places) or "none that fits")
     if not candidates or len(candidates[0].keys) < FEWEST * len(wanted):
         few = f"only {len(candidates[0].keys)} of them under one prefix" if candidates else "none of them"
-        raise InputError(path, f"the {len(wanted)} tensors of {kind}", f"{few}, but {some(max(checkpoint.parts.values(), key=len))}")
+        largest = max(checkpoint.parts.values(), key=len)
+        raise InputError(path, f"the {len(wanted)} tensors of {kind}", f"{few}, but {some(largest)}")
     best, tensors = candidates[0], checkpoint.parts[candidates[0].part]
     unknown = _unknown(best, candidates, tensors)
     _check_names(path, kind, wanted, best, unknown)
@@ -130,8 +131,8 @@ def _is_whole(candidate: Candidate, checkpoint: Checkpoint, wanted: dict[str, Te
 
 def _unknown(best: Candidate, candidates: list[Candidate], tensors: dict[str, Tensor]) -> list[str]:
     """Names below the prefix that nothing explains: no name of the network, heads of its training, a normaliser, or another copy."""
-    others = [other.prefix for other in candidates if other.part == best.part and len(other.keys) == len(best.keys)]
-    others = tuple(prefix for prefix in others if len(prefix) > len(best.prefix))
+    alike = (other.prefix for other in candidates if other.part == best.part and len(other.keys) == len(best.keys))
+    others = tuple(prefix for prefix in alike if len(prefix) > len(best.prefix))
     taken = set(best.keys.values())
     below = [key for key in tensors if key.startswith(best.prefix) and key not in taken]
     told = [key for key in below if key[len(best.prefix) :].startswith(AUXILIARY) or (others and key.startswith(others))]

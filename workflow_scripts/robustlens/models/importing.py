@@ -1,6 +1,7 @@
 """Networks that were trained elsewhere: a checkpoint becomes a network that has been tried, and the card that says how."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,13 +50,13 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, input_s
     return network, card
 
 
-def normalisation(where: str, spec: dict, fitted: Fitted, name: str | None) -> dict[str, object]:
+def normalisation(where: str, spec: dict, fitted: Fitted, name: str | None) -> dict[str, Any]:
     """``mean``, ``std`` (R, G, B, pixels on [0, 1]) that are applied before the network, and their ``source``.
 
     Of the config, else of the checkpoint, else of the published weights ``name``, else ImageNet's; ``network``: it normalises by itself,
     and nothing is applied before it. Raises InputError where the config's are others than those in the checkpoint or the network.
     """
-    given = [spec.get("mean"), spec.get("std")]
+    given: list[Any] = [spec.get("mean"), spec.get("std")]
     if given.count(None) == 1:
         raise InputError(where, "both mean and std, or neither", "mean" if given[0] else "std")
     inside = ([0.0] * 3, [1.0] * 3) if fitted.normalises else fitted.normaliser

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ def find_layers(network: nn.Module, input_size: int) -> list[str]:
     last = max((trace.order.index(name) for name in weighted if trace.runs[name]), default=0)
     ends = {name: trace.order.index(name) for name in found}
     kept = [name for name in found if ends[name] < last and (layout := trace.layouts[name]) and layout.height * layout.width > 1]
-    return sorted(kept, key=ends.get)
+    return sorted(kept, key=ends.__getitem__)
 
 
 def trace_pass(network: nn.Module, input_size: int) -> Trace:
@@ -133,9 +134,9 @@ def _black(network: nn.Module, input_size: int) -> Tensor:
     return torch.zeros(1, 3, input_size, input_size, device=device)
 
 
-def _trunk(end: object, image: Tensor) -> set:
+def _trunk(end: Any, image: Tensor) -> set:
     """The nodes of an autograd graph that every path from ``end`` back to ``image`` crosses."""
-    edges: dict[object, list] = {}
+    edges: dict[Any, list] = {}
     ordered, waiting = [], [(end, False)]
     while waiting:  # depth first: a node is put down after all that it leads to
         node, done = waiting.pop()
@@ -146,7 +147,8 @@ def _trunk(end: object, image: Tensor) -> set:
             edges[node] = [after for after, _ in node.next_functions if after is not None]
             waiting.append((node, True))
             waiting += [(after, False) for after in edges[node]]
-    arrived, open_edges, trunk = Counter(), 0, set()
+    arrived: Counter = Counter()
+    open_edges, trunk = 0, set()
     for node in reversed(ordered):
         if not edges[node]:
             continue  # a parameter, or the image itself

@@ -85,7 +85,7 @@ class TrainingImages:
         shard, within = self.shards[number], int(row - self.offsets[number])
         stored = self.cache[number][within] if self.cache else None
         if draw is None or not self.augmentation:
-            return stored if self.cache else shard.pixels(within, within + 1)[0], None
+            return shard.pixels(within, within + 1)[0] if stored is None else stored, None
         random = draw(row)
         pixels = read_augmented(shard, within, stored, self.augmentation, random)
         return pixels, lighting(random) if "lighting" in self.augmentation else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -46,7 +47,7 @@ def layout_of(output: object, module: nn.Module) -> Layout | None:
     return Layout("maps", 1, first, second, third)
 
 
-def maps_of(output: object, module: nn.Module) -> Tensor | None:
+def maps_of(output: Any, module: nn.Module) -> Tensor | None:
     """Maps [n_images, n_units, height, width] of what ``module`` gave, a view of it; None where it has none."""
     layout = layout_of(output, module)
     if layout is None or not layout.has_maps:

@@ -12,6 +12,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -82,7 +83,7 @@ def _advance(task: Task, after: str | Path, device: torch.device, rank: int = 0,
     pictures = TrainingImages([read_shard(path) for path in task.shards], augmentation)
     held_out = TrainingImages([read_shard(path) for path in task.held_out]) if task.held_out else None
     classifier = Classifier(task.network(), **task.normalisation(), layers=[], card={"model": task.model})
-    common = {"seed": task.seed, "model": task.model, "device": device, "held_out": held_out}
+    common: dict[str, Any] = {"seed": task.seed, "model": task.model, "device": device, "held_out": held_out}
     under_way = Training(classifier, pictures, task.recipe, **common, rank=rank, n_ranks=n_ranks)
     if task.before:
         under_way.resume(task.before)

@@ -25,6 +25,9 @@ class Classifier(nn.Module):
     Attributes: ``network``, ``layers`` (names of the layers studied, paths of modules of ``network``), ``card``.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module, mean: list[float], std: list[float], layers: list[str], card: dict | None = None):
         super().__init__()
         self.network, self.layers, self.card = network, layers, card or {}
@@ -105,14 +108,15 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     network = build_network(where, description["architecture"], description["arguments"], description.get("python_path"))
     load_weights(network, weights)
     classifier = Classifier(network, description["mean"], description["std"], list(layers), description)
-    return classifier.eval().requires_grad_(False).to(claim_device(device), memory_format=torch.channels_last)
+    return classifier.eval().requires_grad_(False).to(claim_device(device)).to(memory_format=torch.channels_last)
 
 
 def load_weights(network: nn.Module, weights: str) -> None:
     """Load a safetensors file into ``network``. Raises InputError where the two do not fit."""
     try:
         state = OrderedDict(load_file(weights))
-        state._metadata = network.state_dict()._metadata  # versions of modules: MNASNet loads nothing without
+        # Versions of modules, without which MNASNet loads nothing; the types of torch do not tell this attribute.
+        state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
         network.load_state_dict(state)
     except (SafetensorError, OSError) as error:
         raise InputError(weights, "a safetensors file", str(error).splitlines()[0]) from error

@@ -73,7 +73,7 @@ class Training:
         self.n_steps = len(images) // self.batch_size
         self.history: list[dict] = []  # one an epoch, the columns of CURVE that there are
         self._check()
-        classifier.to(device, memory_format=torch.channels_last).eval()
+        classifier.to(device).to(memory_format=torch.channels_last).eval()
         with torch.inference_mode():
             n_classes = classifier(images.batch(np.arange(1)).to(device)[0]).shape[1]
         for shard in [*images.shards, *(held_out.shards if held_out else [])]:
@@ -138,8 +138,8 @@ class Training:
             correct += int((logits.argmax(1) == labels).sum())
             meter.add(self.batch_size)
         self._share_buffers()
-        losses, correct = self._total(losses, correct)
-        return losses / self.n_steps / self.n_ranks, correct / (self.n_steps * self.batch_size)
+        loss_sum, n_correct = self._total(losses, correct)
+        return loss_sum / self.n_steps / self.n_ranks, n_correct / (self.n_steps * self.batch_size)
 
     def _rows(self, epoch: int) -> Iterator[np.ndarray]:
         """This process's part of each batch: the order of the images is that of all processes."""
@@ -187,8 +187,8 @@ class Training:
                 moved = pgd(self.classifier, pixels, labels, **_strength(attack), start=_starts(attack, pixels, starts))
                 robust += self._right(moved, labels)
         self.classifier.train()
-        clean, robust = self._total(clean, robust)
-        return {"clean_accuracy": clean / n_images} | ({"robust_accuracy": robust / n_images} if "attack" in self.recipe else {})
+        n_clean, n_robust = self._total(clean, robust)
+        return {"clean_accuracy": n_clean / n_images} | ({"robust_accuracy": n_robust / n_images} if "attack" in self.recipe else {})
 
     def _right(self, pixels: Tensor, labels: Tensor) -> int:
         with torch.no_grad():

@@ -11,9 +11,10 @@ import warnings
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -86,7 +87,12 @@ class TensorUnpickler(pickle._Unpickler):
 
     path: str
     ignored: set[str]
-    dispatch = dict(pickle._Unpickler.dispatch)
+    # Of Python's own unpickler; its stubs do not tell them.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    readline: Callable[[], bytes]
+    pop_mark: Callable[[], list[Any]]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a name; nothing is imported."""
@@ -160,7 +166,7 @@ class TensorUnpickler(pickle._Unpickler):
 
     def load_bytearray8(self) -> None:
         """As bytes: an array of bytes would take the memory that the file claims before one of them is read."""
-        self.load_binbytes8()
+        self.dispatch[pickle.BINBYTES8[0]](self)
 
     dispatch |= {
         pickle.BYTEARRAY8[0]: load_bytearray8,

@@ -17,7 +17,7 @@ BYTES = 256_000_000  # of the largest tensor that is made at once
 class DeviceThresholds(ThresholdAccumulator):
     """Counts tensors; the histograms lie in the memory of the machine."""
 
-    def add(self, maps: Tensor) -> None:
+    def add(self, maps: Tensor) -> None:  # type: ignore[override]  # tensors, where the other counts arrays: `as_array`
         """Count float16 ``maps`` [n_images, n_units, height, width]."""
         self._count_cells(maps[:, 0].numel())
         keys = _keys(maps.device)
@@ -33,7 +33,7 @@ class DeviceThresholds(ThresholdAccumulator):
 class DeviceTally(TallyAccumulator):
     """Counts tensors; the sums lie in the memory of the machine."""
 
-    def add(self, maps: Tensor, labels: list[ImageLabels]) -> None:
+    def add(self, maps: Tensor, labels: list[ImageLabels]) -> None:  # type: ignore[override]  # as above
         """Count float16 ``maps`` [n_images, n_units, height, width] and the labels of the same images in the same order."""
         thresholds = torch.from_numpy(self.thresholds).to(maps.device)
         step = max(1, BYTES // (4 * self.size[0] * self.size[1]))  # units

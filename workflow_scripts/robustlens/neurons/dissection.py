@@ -72,7 +72,7 @@ class ThresholdAccumulator:
     def arrays(self) -> dict[str, np.ndarray]:
         """What has been counted, for `restore`: of each value that was met, its unit, its key and how often."""
         unit, key = np.nonzero(self._counts)
-        found = {"unit": unit.astype(np.uint32), "key": key.astype(np.uint16), "count": self._counts[unit, key]}
+        found: dict[str, np.ndarray] = {"unit": unit.astype(np.uint32), "key": key.astype(np.uint16), "count": self._counts[unit, key]}
         return {**found, "n_cells": np.array(self.n_cells), "n_units": np.array(len(self._counts))}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -184,7 +184,8 @@ class ConceptIndex:
             raise InputError(f"labels of image {image_id}", "numbers in concepts.parquet", unknown[0])
         categories = np.zeros(len(self.categories), bool)
         categories[self.category[present]] = True
-        return ImageLabels(*list_labels(planes), whole, pixels, categories)
+        first, label = list_labels(planes)
+        return ImageLabels(first, label, whole, pixels, categories)
 
 
 class TallyAccumulator:
@@ -260,7 +261,7 @@ class TallyAccumulator:
         return pd.DataFrame(columns)
 
 
-def _check_alike(arrays: dict[str, np.ndarray], expected: dict[str, object]) -> None:
+def _check_alike(arrays: dict[str, np.ndarray], expected: dict[str, int | str | np.ndarray]) -> None:
     """Raise InputError where the counts of another accumulator are not of the same kind."""
     for name, value in expected.items():
         if not np.array_equal(arrays[name], value):

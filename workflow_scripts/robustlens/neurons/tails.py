@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -33,11 +34,11 @@ def pass_through(model: Classifier, layers: Sequence[str], images: Tensor) -> tu
     """
     outputs: dict[str, Tensor] = {}
 
-    def refuse(layer: str, got: str):
+    def refuse(layer: str, got: str) -> NoReturn:
         where = f"models.{model.card.get('model', '?')}.layers"
         raise InputError(where, "a layer that runs once and gives [n_images, n_units, ...]", f"{layer}, which {got}")
 
-    def keep(layer: str, module: torch.nn.Module, output: object) -> Tensor:
+    def keep(layer: str, module: torch.nn.Module, output: Any) -> Tensor:
         if layer in outputs:
             refuse(layer, "runs again")
         if layout_of(output, module) is None or len(output) != len(images):
@@ -57,14 +58,14 @@ def zeroed_logits(model: Classifier, images: Tensor, zeros: dict[str, Zeros]) ->
     """Logits [COPIES, n_images, n_classes] of the whole network run anew, in copy k without the units ``zeros[layer][k]`` of each layer."""
 
     def zero(layer: str, module: torch.nn.Module, output: Tensor) -> Tensor:
-        return zero_units(output.clone(), layout_of(output[: len(images)], module), zeros[layer])
+        return zero_units(output.clone(), _layout(output[: len(images)], module), zeros[layer])
 
     with _replaced(model, zeros, zero):
         return model(torch.cat([images] * COPIES)).unflatten(0, (COPIES, len(images)))
 
 
 @contextmanager
-def _replaced(model: Classifier, layers: Iterable[str], change: Callable[[str, torch.nn.Module, object], Tensor]) -> Iterator[None]:
+def _replaced(model: Classifier, layers: Iterable[str], change: Callable[[str, torch.nn.Module, Any], Tensor]) -> Iterator[None]:
     """Within the context, what a layer gives is replaced by ``change(layer, module, output)``."""
 
     def hook(layer: str, module: torch.nn.Module, _: object, output: object) -> Tensor:
@@ -76,6 +77,13 @@ def _replaced(model: Classifier, layers: Iterable[str], change: Callable[[str, t
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _layout(output: Tensor, module: torch.nn.Module) -> Layout:
+    """Of an output that :func:`pass_through` has not refused."""
+    layout = layout_of(output, module)
+    assert layout is not None
+    return layout
 
 
 def zero_units(copies: Tensor, layout: Layout, zeros: Zeros) -> Tensor:
@@ -115,7 +123,7 @@ class Tails:
         return cut.over(self.model, images)
 
     def _layouts(self, outputs: dict[str, Tensor]) -> dict[str, Layout]:
-        return {layer: layout_of(output, self.model.layer(layer)) for layer, output in outputs.items()}
+        return {layer: _layout(output, self.model.layer(layer)) for layer, output in outputs.items()}
 
     def _cut(self, images: Tensor) -> "_Cut | None":
         try:
@@ -170,7 +178,9 @@ class _Cut:
         logits, *marks = nodes[-1].args[0]
         self.names = {layer: mark.name for layer, mark in zip(layers, marks, strict=True)}
         self.layouts = layouts_of({layer: same[mark].meta["val"] for layer, mark in zip(layers, marks, strict=True)})
-        self.tails, self.kept, sources = {}, {}, []
+        self.tails: dict[str, tuple[fx.GraphModule, list[str]]] = {}
+        self.kept: dict[str, int | None] = {}
+        sources = []
         for layer, mark in zip(layers, marks, strict=True):
             tail, needed = _behind(many, mark, logits)
             self.tails[layer] = tail, [node.name for node in needed]
@@ -218,7 +228,8 @@ def _behind(traced: fx.GraphModule, mark: fx.Node, logits: fx.Node) -> tuple[fx.
     tail = [node for node in traced.graph.nodes if node in behind and node is not mark]
     used = {node for found in tail for node in found.all_input_nodes} - set(tail)
     needed = [mark, *(node for node in traced.graph.nodes if node in used - {mark} and node.op != "get_attr")]
-    graph, known = fx.Graph(), {}
+    graph = fx.Graph()
+    known: dict[fx.Node, fx.Node] = {}
     for node in needed:
         known[node] = graph.placeholder(node.name)
     for node in (found for found in traced.graph.nodes if found in used and found.op == "get_attr"):
@@ -233,7 +244,8 @@ def _behind(traced: fx.GraphModule, mark: fx.Node, logits: fx.Node) -> tuple[fx.
 
 def _up_to(traced: fx.GraphModule, logits: fx.Node, kept: list[fx.Node]) -> fx.GraphModule:
     """The same graph that gives (logits, values of the nodes ``kept``)."""
-    graph, known = fx.Graph(), {}
+    graph = fx.Graph()
+    known: dict[fx.Node, fx.Node] = {}
     for node in traced.graph.nodes:
         if node.op != "output":
             known[node] = graph.node_copy(node, known.__getitem__)

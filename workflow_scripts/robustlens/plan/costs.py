@@ -70,7 +70,7 @@ class Costs:
     def of(self, job: Job) -> Cost:
         """The cost of a job; a rule without a method of its name here handles its images and is counted by the job."""
         images = int(job.resources.get("images", 0))
-        method = getattr(self, f"_{job.rule}", lambda *_: {})
+        method: Callable[..., dict] = getattr(self, f"_{job.rule}", lambda *_: {})
         forward, backward = None, None
         try:
             forward, backward = self._passes(job, images)
@@ -134,7 +134,7 @@ class Costs:
         return {"amount": forward * network.forward + backward * network.to_pixels, "n_bytes": 0, **common}
 
     def _predict(self, job: Job, images: int) -> dict:
-        sides = Counter()
+        sides: Counter[int] = Counter()
         for name in self.config["suites"][job.wildcards["suite"]]:
             sides[self._side(name)] += self._shard_images(name, int(job.wildcards["shard"]))
         networks = {side: self._network(job, side) for side in sides}

@@ -72,5 +72,5 @@ class DryRuns:
     def _start(self, path: Path, extra: list[str]) -> subprocess.Popen:
         path.touch()
         environment = {**os.environ, VARIABLE: str(path)}
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen([*self.command, *extra], cwd=self.launched_in, env=environment, **output)
+        command, pipe = [*self.command, *extra], subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.launched_in, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True)

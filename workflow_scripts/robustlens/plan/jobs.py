@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "ROBUSTLENS_JOBS"  # of the environment: the file into which a dry run lists its jobs
 
@@ -37,8 +38,8 @@ def plain(named) -> dict:
     return {str(key): value if type(value) is int else str(value) for key, value in dict(named.items() if named else ()).items()}
 
 
-def job_of(record: logging.LogRecord) -> Job:
-    """The job that a ``job_info`` record announces."""
+def job_of(record: Any) -> Job:
+    """The job that a ``job_info`` record announces; its attributes are Snakemake's."""
     benchmark, logs = record.benchmark, list(record.log or [])
     return Job(
         rule=record.rule_name,

@@ -64,9 +64,9 @@ def network_cost(model: str, spec: dict, side: int) -> NetworkCost:
         ablation = sum(-(-shapes[layer][0] // COPIES) * _count(partial(passed.zeroed, layer, [])) for layer in network.layers)
         network.requires_grad_(True)
         to_weights = _count(lambda: network(image).sum().backward()) - forward
-    layers = {layer: shapes[layer] for layer in network.layers}
+    studied = {layer: shapes[layer] for layer in network.layers}
     weights = sum(tensor.numel() * tensor.element_size() for tensor in network.network.state_dict().values())
-    return NetworkCost(forward, to_pixels, to_weights, ablation, layers, shapes[""][0], weights)
+    return NetworkCost(forward, to_pixels, to_weights, ablation, studied, shapes[""][0], weights)
 
 
 def map_cells(model: str, spec: dict, side: int) -> int:

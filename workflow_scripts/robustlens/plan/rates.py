@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from math import inf, log
 from pathlib import Path
+from typing import get_type_hints
 
 from robustlens.errors import InputError
 from robustlens.files import replacing
@@ -48,7 +49,7 @@ class Rate:
 
 def read_rates(path: str | Path) -> list[Rate]:
     """The table of rates that ships. Raises InputError for a table with other columns."""
-    numbers = {field.name: field.type for field in fields(Rate)}
+    numbers = get_type_hints(Rate)
     with open(path, encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         if rows.fieldnames != list(numbers):
@@ -81,11 +82,11 @@ def measured_rates(jobs: Iterable[tuple[Job, Cost]], folder: str | Path) -> list
             found[job.rule, device, cost.kind, cost.size].append((name, seconds, work, cost.amount))
     rates = []
     for (rule, device, kind, size), runs in found.items():
-        names, seconds, work, amounts = zip(*runs, strict=True)
+        names, lasted, worked, amounts = zip(*runs, strict=True)
         if rule not in UNITS:
-            work = seconds
-        rate = sum(amounts) / max(sum(work), 1e-3)
-        start = (sum(seconds) - sum(work)) / len(runs)
+            worked = lasted
+        rate = sum(amounts) / max(sum(worked), 1e-3)
+        start = (sum(lasted) - sum(worked)) / len(runs)
         rates.append(Rate(rule, device, kind, size, UNITS.get(rule, "job"), rate, start, len(runs), " or ".join(sorted(set(names)))))
     return rates
 
@@ -115,8 +116,8 @@ def measured_sizes(jobs: Iterable[tuple[Job, Cost]], folder: str | Path) -> list
             found[job.rule, cost.kind, cost.size].append((n_bytes, cost.pixels * 1e6))
     rates = []
     for (rule, kind, size), files in found.items():
-        n_bytes, pixels = zip(*files, strict=True)
-        rates.append(Rate(rule, "", kind, size, PICTURE, sum(n_bytes) / sum(pixels), 0.0, len(files), ""))
+        sizes, pixels = zip(*files, strict=True)
+        rates.append(Rate(rule, "", kind, size, PICTURE, sum(sizes) / sum(pixels), 0.0, len(files), ""))
     return rates
 
 

@@ -86,7 +86,7 @@ def table(stages: Sequence[Stage]) -> str:
     everything = stages[-1]
     second, time = _unit(max(everything.cpu.total, everything.gpu.total), TIMES)
     byte, size = _unit(everything.n_bytes.total, BYTES)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("", "jobs", "already", "", "forward", "backward", "CPU", "GPU", "longest", "to write"),
         ("stage", "to do", "built", "images", "passes", "passes", time, time, f"job, {time}", size),
     ]
@@ -129,7 +129,7 @@ def notes(jobs: Sequence[tuple[Job, Cost, bool]], rates: Rates, table_name: str)
         left = "the other "
     if any(rate.unit == "job" for those in rates.used.values() for rate in those):
         found.append("Tables and figures are taken to last as long as those measured; they grow with the study.")
-    unknown = {}
+    unknown: dict[str, set[str]] = {}
     for job, cost, to_do in jobs:
         if to_do and cost.unknown:
             unknown.setdefault(cost.unknown, set()).add(job.rule)
@@ -139,7 +139,7 @@ def notes(jobs: Sequence[tuple[Job, Cost, bool]], rates: Rates, table_name: str)
 
 def unmeasured(jobs: Sequence[tuple[Job, Cost, bool]], rates: Rates) -> list[Job]:
     """For each rule of which jobs are to do on a GPU without a rate, one of them: the first of a first shard."""
-    found = {}
+    found: dict[str, Job] = {}
     for job, cost, to_do in sorted(jobs, key=lambda row: (row[0].wildcards.get("shard", ""), row[0].output)):
         if to_do and cost.amount is not None and device_of(job) != "cpu" and rates.seconds(job, cost) is None:
             found.setdefault(job.rule, job)

@@ -32,7 +32,7 @@ def judge(evidence: Evidence) -> pd.DataFrame:
     for claim in CLAIMS:
         of_claim = [(claim, name, row) for name, pair in evidence.study["pairs"].items() for row in MEASURES[claim](evidence, name, pair)]
         found += of_claim or [(claim, "", None)]
-    corrected = holm([np.nan if row is None else row.test.p for *_, row in found])
+    corrected = holm(np.array([np.nan if row is None else row.test.p for *_, row in found]))
     rows = []
     for (claim, architecture, row), p_holm in zip(found, corrected, strict=True):
         if row is None:
@@ -104,7 +104,7 @@ def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> 
         marks.append((shape, shape | texture))
     decided = marks[0][1] & marks[1][1]
     test = mcnemar(*(shape[decided] for shape, _ in marks))
-    row = compared("shape bias", *biases, len(common), 1, evidence, architecture, test=test)
+    row = compared("shape bias", biases[0], biases[1], len(common), 1, evidence, architecture, test=test)
     (low_s, high_s), (low_r, high_r) = (
         interval(resampled(bias, len(common), evidence.count, architecture, role)) for role, bias in zip("sr", biases, strict=True)
     )

@@ -1,6 +1,6 @@
 """The claims about hidden units, C6 to C12: each a function that gives the rows of one pair. Definitions: docs/methods.md."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,19 +14,19 @@ from robustlens.statistics import interval, ratio, resampled, weighted_mean
 LOW_LEVEL, HIGH_LEVEL = ("color", "texture"), ("object", "part")
 
 
-def unit_row(statistic: str, standard, robust, expected: int, evidence: Evidence, architecture: str, layers=(None, None)) -> Iterator[Row]:
+def unit_row(statistic: str, values: Sequence, expected: int, evidence: Evidence, architecture: str, layers=(None, None)) -> Iterator[Row]:
     """The row of a mean over units of S and of R (NaN values are left out), or nothing where one of them has none.
 
-    ``layers``: of the units of each, where they come from several: units are then resampled, and ranked by the test, within their layer.
+    ``values``: [n_units] of S and of R. ``layers``: of the units of each, where they come from several: units are then resampled, and
+    ranked by the test, within their layer.
     """
-    values = [np.asarray(v, float) for v in (standard, robust)]
+    values = [np.asarray(v, float) for v in values]
     known = [np.isfinite(v) for v in values]
     if all(k.any() for k in known):
-        strata = [None if layer is None else np.asarray(layer)[k] for layer, k in zip(layers, known, strict=True)]
-        values = [v[k] for v, k in zip(values, known, strict=True)]
-        sizes = (len(values[0]), len(values[1]))
-        means = (weighted_mean(v) for v in values)
-        test = mann_whitney(*values, strata)
+        strata = tuple(None if layer is None else np.asarray(layer)[k] for layer, k in zip(layers, known, strict=True))
+        standard, robust = (v[k] for v, k in zip(values, known, strict=True))
+        means, sizes = (weighted_mean(standard), weighted_mean(robust)), (len(standard), len(robust))
+        test = mann_whitney(standard, robust, strata)
         yield compared(statistic, *means, sizes, expected, evidence, architecture, test=test, strata=strata)
 
 
@@ -46,10 +46,10 @@ def smooth_filters(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         "first-layer filter colour share": "colour_share",
     }
     for title, column in names.items():
-        yield from unit_row(title, *(rows[column] for rows in first), -1, evidence, architecture)
+        yield from unit_row(title, [rows[column] for rows in first], -1, evidence, architecture)
     for title, column in (("unit norm", "total_variation_unit_norm"), ("raw weights", "total_variation")):
         values = [rows[column] for rows in tables]
-        yield from unit_row(f"network mean filter total variation, {title}", *values, -1, evidence, architecture, layers_of(tables))
+        yield from unit_row(f"network mean filter total variation, {title}", values, -1, evidence, architecture, layers_of(tables))
 
 
 def blocked_noise(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
@@ -59,12 +59,12 @@ def blocked_noise(evidence: Evidence, architecture: str, pair: dict) -> Iterator
         return
     first = [rows[rows["layer"] == rows["layer"].iloc[0]] for rows in tables]
     change = [((rows["tv_noisy"] - rows["tv_clean"]).abs() / rows["tv_clean"].where(rows["tv_clean"] > 0)) for rows in first]
-    yield from unit_row("first-layer map total variation, relative change under noise", *change, -1, evidence, architecture)
+    yield from unit_row("first-layer map total variation, relative change under noise", change, -1, evidence, architecture)
     change = [rows["relative_change"] for rows in first]
-    yield from unit_row("first-layer activation, relative change under noise", *change, -1, evidence, architecture)
+    yield from unit_row("first-layer activation, relative change under noise", change, -1, evidence, architecture)
     for layer in tables[0]["layer"].unique()[1:]:
         maps = [rows["tv_clean"][rows["layer"] == layer] for rows in tables]
-        yield from unit_row(f"{layer} map total variation on clean images", *maps, -1, evidence, architecture)
+        yield from unit_row(f"{layer} map total variation on clean images", maps, -1, evidence, architecture)
 
 
 def _first_set(units: pd.DataFrame) -> pd.DataFrame:
@@ -87,10 +87,10 @@ def low_level(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row
         for title, kinds, expected in (("low-level", LOW_LEVEL, 1), ("high-level", HIGH_LEVEL, -1)):
             shares = [named_category(rows, cut).isin(kinds) for rows in tables]
             name = f"share of {title} units, IoU >= {cut:g}{suffix}"
-            yield from unit_row(name, *shares, expected, evidence, architecture, layers_of(tables))
+            yield from unit_row(name, shares, expected, evidence, architecture, layers_of(tables))
             shares = [rows["category"].isin(kinds) for rows in tables]
             name = f"share of {title} units, no IoU cut{suffix}"
-            yield from unit_row(name, *shares, expected, evidence, architecture, layers_of(tables))
+            yield from unit_row(name, shares, expected, evidence, architecture, layers_of(tables))
 
 
 def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
@@ -102,7 +102,7 @@ def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterato
             rows = rows[(rows["iou"] >= cut) & (rows["category"] == "object")]
             concepts = evidence.concepts[evidence.concepts["concept_set"].isin(rows["concept_set"].unique())]
             values.append(rows["concept"].map(concepts.set_index("number")["perimetric_complexity"]))
-        yield from unit_row(f"perimetric complexity of detected objects{suffix}", *values, -1, evidence, architecture)
+        yield from unit_row(f"perimetric complexity of detected objects{suffix}", values, -1, evidence, architecture)
 
 
 def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
@@ -121,7 +121,7 @@ def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[R
             for suffix, tables in _sets(evidence, {"standard": pair["standard"], "robust": network}):
                 shares = [named_category(rows, cut).isin(LOW_LEVEL) for rows in tables]
                 title = f"share of low-level units, IoU >= {cut:g}, {network} in place of R{suffix}"
-                shifts[network] += unit_row(title, *shares, 1, evidence, architecture, layers_of(tables))
+                shifts[network] += unit_row(title, shares, 1, evidence, architecture, layers_of(tables))
         for of_r, of_control in zip(shifts[pair["robust"]], shifts[control["model"]], strict=False):
             answers = {of_r.verdict, of_control.verdict}
             answer = "undecided" if "undecided" in answers else "supported" if len(answers) == 1 else "contradicted"
@@ -141,9 +141,9 @@ def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         counts = [rows[np.isclose(rows["threshold"], cut)] for rows in of_pair(evidence, "complexity", pair)]
         counts = [rows[rows["concept_set"] == table["concept_set"].iloc[0]] for rows, table in zip(counts, units, strict=True)]
         values, layers = [rows["n_concepts"] for rows in counts], layers_of(counts)
-        yield from unit_row(f"concepts per unit, IoU >= {cut:g}{suffix}", *values, -1, evidence, architecture, layers)
+        yield from unit_row(f"concepts per unit, IoU >= {cut:g}{suffix}", values, -1, evidence, architecture, layers)
         detecting = [v.where(v > 0) for v in values]
-        yield from unit_row(f"concepts per unit that has any, IoU >= {cut:g}{suffix}", *detecting, -1, evidence, architecture, layers)
+        yield from unit_row(f"concepts per unit that has any, IoU >= {cut:g}{suffix}", detecting, -1, evidence, architecture, layers)
 
 
 def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
@@ -166,18 +166,18 @@ def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     sizes = (len(texture[0]), len(texture[1]))
     for unit in ("rates", "counts"):
         columns = [[_score(rows, cue, unit) for cue in ("shape", "texture")] for rows in texture]
-        shares = [ratio(t, s + t) for s, t in columns]
+        standard, robust = (ratio(t, s + t) for s, t in columns)
         statistic = f"texture share of changed decisions, texture units, {unit}"
         test = _own_shares(columns, layers_of(texture))
-        yield compared(statistic, *shares, sizes, -1, evidence, architecture, test=test, strata=layers_of(texture))
+        yield compared(statistic, standard, robust, sizes, -1, evidence, architecture, test=test, strata=layers_of(texture))
     yield from beyond_nothing(labelled, evidence, architecture)
 
 
 def _own_shares(columns: list[list[np.ndarray]], layers: list[pd.Series]) -> Test:
     """Mann-Whitney's test of each unit's own texture share; units that change no decision, or have no rate, have none."""
     known = [(s + t) > 0 for s, t in columns]
-    shares = [t[k] / (s + t)[k] for (s, t), k in zip(columns, known, strict=True)]
-    return mann_whitney(*shares, tuple(np.asarray(layer)[k] for layer, k in zip(layers, known, strict=True)))
+    standard, robust = (t[k] / (s + t)[k] for (s, t), k in zip(columns, known, strict=True))
+    return mann_whitney(standard, robust, tuple(np.asarray(layer)[k] for layer, k in zip(layers, known, strict=True)))
 
 
 def _score(rows: pd.DataFrame, cue: str, unit: str) -> np.ndarray:
@@ -186,7 +186,7 @@ def _score(rows: pd.DataFrame, cue: str, unit: str) -> np.ndarray:
     return (rows[f"{cue}_score"] / total).to_numpy(float)
 
 
-def beyond_nothing(labelled: list[pd.DataFrame], evidence: Evidence, architecture: str) -> Iterator[tuple]:
+def beyond_nothing(labelled: list[pd.DataFrame], evidence: Evidence, architecture: str) -> Iterator[Row]:
     """The last row of C12 (see :func:`ablated`); nothing where a network has no layer with units of both kinds."""
     contrasts, sizes, groups, tests = [], [], [], []
     for rows in labelled:
@@ -196,8 +196,8 @@ def beyond_nothing(labelled: list[pd.DataFrame], evidence: Evidence, architectur
         values, layers = _score(rows, "shape", "rates"), rows["layer"].to_numpy()
         contrasts.append(contrast_in_layers(values, named, layers))
         known = np.isfinite(values)
-        sides = (~named & known, named & known)
-        tests.append(mann_whitney(*(values[side] for side in sides), tuple(layers[side] for side in sides)))
+        without, with_texture = ~named & known, named & known
+        tests.append(mann_whitney(values[without], values[with_texture], (layers[without], layers[with_texture])))
         sizes += [int(named.sum()), int((~named).sum())]
         groups.append((rows["layer"] + "/" + rows["category"]).to_numpy(str))
     if not all(sizes):

@@ -77,7 +77,7 @@ def read_settings(folder: Path) -> dict[str, str]:
 
     Empty where the folder does not say.
     """
-    found = {}
+    found: dict[str, str] = {}
     for path in (folder / "reports" / "study.json", *sorted(folder.glob("models/*/card.json"))):
         if not path.is_file():
             continue

@@ -27,7 +27,7 @@ class Contrast:
 
     def span(self, role: int, is_share: bool = True) -> str:
         """The values of S (role 1) or R (role 2) over the pairs, ``14–32 %``."""
-        return span([row[role].value for row in self.rows], is_share)
+        return span([readings[role - 1].value for _, *readings in self.rows], is_share)
 
 
 def status_of(standard: Reading, robust: Reading) -> str:
@@ -37,8 +37,8 @@ def status_of(standard: Reading, robust: Reading) -> str:
 def contrast(results: Results, read: Callable[[str], Reading | None]) -> Contrast:
     """The readings of every pair of which both networks have one."""
     pairs = [panel for panel in results.panels() if len(panel.members) == 2]
-    readings = [(panel.label, read(panel.members["standard"]), read(panel.members["robust"])) for panel in pairs]
-    return Contrast([row for row in readings if row[1] and row[2]])
+    readings = ((panel.label, read(panel.members["standard"]), read(panel.members["robust"])) for panel in pairs)
+    return Contrast([(label, standard, robust) for label, standard, robust in readings if standard and robust])
 
 
 # --------------------------------------------------------------------------------------------------------------------- words

@@ -4,6 +4,7 @@ Definitions: docs/methods.md. ``corruptions`` is everywhere: image set -> its ``
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,7 @@ def corruption_scores(errors: dict[str, pd.DataFrame], corruptions: dict[str, di
     levels = severities(corruptions)
     if not errors or not levels:
         return pd.DataFrame(columns=MCE)
-    ids = None
-    for table in errors.values():
-        ids = table.index if ids is None else ids.intersection(table.index)
+    ids = reduce(pd.Index.intersection, (table.index for table in errors.values()))
     values = np.stack(
         [errors[model].loc[ids.sort_values()].to_numpy() for model in errors], axis=1
     )  # [n_images, n_models, n_corruptions + 1]

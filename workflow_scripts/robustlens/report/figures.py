@@ -5,9 +5,10 @@ for S and R and for concept categories, are told apart by colour-blind readers t
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -34,7 +35,7 @@ CATEGORIES = {
 }
 CUES = {"shape": CATEGORIES["object"], "texture": CATEGORIES["texture"], "neither": FAINT}
 WIDTH = 7.2  # inches: a text column of the page
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -133,13 +134,13 @@ def panels_with(results: Results, models: pd.Series, why: str) -> list[Panel]:
     return panels
 
 
-def whiskers(axis: Axes, rows: pd.DataFrame, value: str, along: list[float], role: str, *, vertical: bool = False, **style) -> None:
+def whiskers(axis: Axes, rows: pd.DataFrame, value: str, along: Sequence[float], role: str, *, vertical: bool = False, **style) -> None:
     """Points of one role with their intervals: ``value`` on the x axis (on the y axis if ``vertical``), places ``along``."""
     spread = [(rows[value] - rows["low"]).clip(lower=0), (rows["high"] - rows[value]).clip(lower=0)]
-    place = (along, rows[value]) if vertical else (rows[value], along)
-    error = {"yerr" if vertical else "xerr": spread}
+    x, y = (along, rows[value]) if vertical else (rows[value], along)
     style = {"linestyle": "none", "marker": MARKERS[role], "color": COLOURS[role], "elinewidth": 1.2, "zorder": 3, **style}
-    axis.errorbar(*place, **error, **style)
+    style["yerr" if vertical else "xerr"] = spread
+    axis.errorbar(x, y, **style)
 
 
 def percent_axis(axis, *, top: float = 1.0) -> None:

@@ -1,5 +1,7 @@
 """The figures on behaviour: accuracy, shape bias, what units are needed for, training."""
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -48,9 +50,9 @@ def draw_accuracy(results: Results) -> Figure:
     for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
         axis.set_title(panel.label)
         axis.grid(axis="x")
-        if results.chance():
+        if chance := results.chance():
             for place in places.values():
-                axis.plot([results.chance()] * 2, [place - 0.5, place + 0.5], color=MUTED, linestyle=(0, (2, 2)), linewidth=0.9, zorder=1)
+                axis.plot([chance] * 2, [place - 0.5, place + 0.5], color=MUTED, linestyle=(0, (2, 2)), linewidth=0.9, zorder=1)
         for place, (title, name) in enumerate(lines):
             if name is None and number % 3 == 0:
                 axis.text(0, -place, title, va="center", fontsize=7.8, fontstyle="italic", color=MUTED)
@@ -67,8 +69,8 @@ def draw_accuracy(results: Results) -> Figure:
         axis.spines["left"].set_visible(False)
     axes[0].set_yticks(list(places.values()), [label for label, name in lines if name])
     axes[0].set_ylim(0.7 - len(lines), 0.6)
-    chance = Line2D([], [], color=MUTED, linestyle=(0, (2, 2)), linewidth=0.9, label="guessing")
-    role_legend(figure, roles_of(panels), (chance,) if results.chance() else ())
+    guessing = Line2D([], [], color=MUTED, linestyle=(0, (2, 2)), linewidth=0.9, label="guessing")
+    role_legend(figure, roles_of(panels), (guessing,) if results.chance() else ())
     return figure
 
 
@@ -83,13 +85,13 @@ def draw_shape_bias(results: Results) -> Figure:
     table = results.table("shape_bias").set_index("model")
     if table.empty:
         raise LeftOut("the study has no cue-conflict images")
-    entries = [  # (label, role, model, what it should read)
+    entries: list[tuple[str, str, str, float | None]] = [  # (label, role, model, what it should read)
         (f"{panel.label} {role[0].upper()}" if len(panel.members) == 2 else panel.label, role, model, None)
         for panel in results.panels()
         for role, model in panel.members.items()
         if model in table.index
     ]
-    controls = [
+    controls: list[tuple[str, str, str, float | None]] = [
         (f"trained on {control['truth']} only", "control", control["model"], float(control["truth"] == "shape"))
         for control in results.controls().values()
         if control["model"] in table.index
@@ -118,9 +120,9 @@ def draw_shape_bias(results: Results) -> Figure:
         axis.tick_params(axis="y", length=0)
     left.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0\ntexture", "25", "50", "75", "100\nshape"])
     right.spines["left"].set_visible(False)
-    truth = Line2D([], [], color=INK, marker="|", markersize=9, markeredgewidth=2.2, linestyle="none", label="what a control should read")
+    target = Line2D([], [], color=INK, marker="|", markersize=9, markeredgewidth=2.2, linestyle="none", label="what a control should read")
     cues = [Patch(color=colour, label=cue) for cue, colour in CUES.items()]
-    role_legend(figure, [role for _, role, *_ in entries], (*([truth] if controls else []), *cues))
+    role_legend(figure, [role for _, role, *_ in entries], (*([target] if controls else []), *cues))
     return figure
 
 
@@ -171,7 +173,9 @@ def draw_ablation(results: Results) -> Figure:
         for role, model in panel.members.items():
             for category, rows in table[table["model"] == model].groupby("category", sort=False):
                 size = 9 + 70 * rows["n_units"] / max(1, table["n_units"].max())
-                colour = {"color": COLOURS[role]} if category == "none" else {"facecolor": COLOURS[role], "edgecolor": "none"}
+                colour: dict[str, Any] = (
+                    {"color": COLOURS[role]} if category == "none" else {"facecolor": COLOURS[role], "edgecolor": "none"}
+                )
                 axis.scatter(rows["texture_rate"], rows["shape_rate"], s=size, marker=marks.get(category, "o"), alpha=0.75, **colour)
         axis.set_xscale("function", functions=STRETCH)
         axis.set_yscale("function", functions=STRETCH)

@@ -1,5 +1,7 @@
 """The figures over the strength of a change: accuracy over the radius of an attack, errors over the severity of a corruption."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -35,8 +37,8 @@ def draw_robustness(results: Results) -> Figure:
     for axis, panel in zip(axes, panels, strict=True):
         axis.set_title(panel.label)
         axis.grid(axis="y")
-        if results.chance():
-            axis.axhline(results.chance(), color=MUTED, linestyle=(0, (2, 2)), linewidth=0.9, zorder=1)
+        if chance := results.chance():
+            axis.axhline(chance, color=MUTED, linestyle=(0, (2, 2)), linewidth=0.9, zorder=1)
         if "eps" in spec:
             axis.axvline(spec["eps"], color=MUTED, linestyle=(0, (1, 1.5)), linewidth=0.9, zorder=1)
         for role, model in panel.members.items():
@@ -81,5 +83,5 @@ def _of_corruption(axis: Axes, rows: pd.DataFrame, panels: list[Panel]) -> None:
             whiskers(axis, own, "error", list(own["severity"] + shift), role, vertical=True, **style)
 
 
-def _dashes(number: int) -> str | tuple:
+def _dashes(number: int) -> Any:
     return DASHES[number % len(DASHES)]

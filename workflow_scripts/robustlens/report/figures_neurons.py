@@ -1,6 +1,7 @@
 """The figures on the inside of the networks: filters by layer, noise, dissection, concepts and complexity of units."""
 
 import math
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -45,7 +46,7 @@ def draw_filter_variation(results: Results) -> Figure:
     for axis, panel in zip(axes, panels, strict=True):
         for model in dict.fromkeys(panel.members.values()):
             rows = initial[initial["model"] == model]
-            style = {"markersize": 8, "markeredgewidth": 1.4, "zorder": 2, "elinewidth": 0}
+            style: dict[str, Any] = {"markersize": 8, "markeredgewidth": 1.4, "zorder": 2, "elinewidth": 0}
             whiskers(axis, rows, "mean", places_of(rows, layers[panel.name]), "initial", **style)
         for role, model in panel.members.items():
             rows = trained[trained["model"] == model]
@@ -71,7 +72,7 @@ def draw_noise_maps(results: Results, smoothness: pd.DataFrame) -> Figure:
         for role, model in panel.members.items():
             rows = first_layer(smoothness[smoothness["model"] == model])
             rows = rows[(rows["tv_clean"] > 0) & (rows["tv_noisy"] > 0)]
-            edge = {"edgecolor": "none", "alpha": 0.8, "zorder": 3}
+            edge: dict[str, Any] = {"edgecolor": "none", "alpha": 0.8, "zorder": 3}
             axis.scatter(rows["tv_clean"], rows["tv_noisy"], s=16, marker=MARKERS[role], color=COLOURS[role], **edge)
             drawn.append(rows[["tv_clean", "tv_noisy"]])
         values = pd.concat(drawn).to_numpy()
@@ -251,7 +252,7 @@ def layer_axis(axis: Axes, layers: list[str]) -> None:
 def across(axis: Axes, layers: list[str]) -> None:
     """Layers from left to right; of very many, every n-th is named."""
     step = math.ceil(len(layers) / 12)
-    slant = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if max(map(len, layers)) * len(layers) > 24 else {}
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if max(map(len, layers)) * len(layers) > 24 else {}
     axis.set_xticks(range(0, len(layers), step), layers[::step], fontsize=7.5, **slant)
     axis.set_xlim(-0.35, len(layers) - 0.65)
     axis.tick_params(axis="x", color=FAINT)

@@ -1,5 +1,6 @@
 """The picture sheets: the stimuli and the filters of the first layer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -125,8 +126,9 @@ def stimulus_columns(results: Results, pictures: Pictures) -> list[Column]:
         for name in spread(members, BAND_COLUMNS):
             tiles = [pick(pictures.stimuli[name], image_id) for image_id in ids]
             columns.append(Column(stimulus_label(results.study, name).replace(" ", "\n", 1), GROUPS[group], tiles))
-    if results.conflict() in pictures.stimuli:
-        shard = pictures.stimuli[results.conflict()]
+    conflict = results.conflict()
+    if conflict in pictures.stimuli:
+        shard = pictures.stimuli[conflict]
         tiles = [pick(shard, image_id) for image_id in sheet_images(shard, "shape")][: len(ids)]
         columns.append(Column("cue\nconflict", "Cues disagree", tiles + [None] * (len(ids) - len(tiles))))
     return columns
@@ -137,14 +139,14 @@ def holds_any(shard: Shard, ids: list[str]) -> bool:
     return bool(shard.rows["image_id"].isin(ids).any())
 
 
-def attack_columns(results: Results, pictures: Pictures, ids: list[str], clean: list[np.ndarray]) -> list[Column]:
+def attack_columns(results: Results, pictures: Pictures, ids: list[str], clean: Sequence[np.ndarray | None]) -> list[Column]:
     columns = []
     panel = next((panel for panel in results.panels() if any(model in panel.members.values() for _, model in pictures.attacks)), None)
     for (attack, model), shard in pictures.attacks.items():
         if panel is None or model not in panel.members.values() or attack != next(iter(pictures.attacks))[0]:
             continue
         tiles = [pick(shard, image_id) for image_id in ids]
-        change = [None if tile is None else amplified(tile, picture) for tile, picture in zip(tiles, clean, strict=True)]
+        change = [None if tile is None or picture is None else amplified(tile, picture) for tile, picture in zip(tiles, clean, strict=True)]
         role = {model: role for role, model in panel.members.items()}[model]
         who = role[0].upper() if role != "single" else "the network"
         group = f"{GROUPS['attack']} ({panel.label}, {stimulus_label(results.study, attack).removeprefix('attack ')})"
@@ -199,7 +201,7 @@ def draw_filters(results: Results, pictures: Pictures) -> Figure:
         for axis, (role, model) in zip(line, panel.members.items(), strict=False):
             bank = banks.get(model)
             if bank is not None:
-                tiles = [filter_picture(weights) for weights in bank[:MOST_FILTERS]]
+                tiles: list[np.ndarray | None] = [filter_picture(weights) for weights in bank[:MOST_FILTERS]]
                 show(axis, [tiles[start : start + per_row] for start in range(0, len(tiles), per_row)])
             axis.set_axis_off()
             axis.set_title(
@@ -218,8 +220,8 @@ def draw_matched_filters(results: Results, pictures: Pictures) -> Figure:
     for name, pair in results.pairs().items():
         banks = [first_filters(pictures.weights.get(pair[role], {}), results.table("total_variation"), pair[role]) for role in MATCHED]
         best = matches[(matches["pair"] == name) & (matches["unit_robust"] >= 0)].sort_values("rho", ascending=False).head(MOST_MATCHES)
-        if len(best) and all(bank is not None for bank in banks):
-            found.append((name, banks, best))
+        if len(best) and banks[0] is not None and banks[1] is not None:
+            found.append((name, (banks[0], banks[1]), best))
     if not found:
         raise LeftOut("no first convolution of S could be compared with one of R")
     lines = [-(-len(best) // MATCHES_A_ROW) for *_, best in found]

@@ -36,8 +36,8 @@ class TopPictures:
         pictures = dict(self._pictures(set(rows["image_id"])))
         tiles = [pictures.get(image_id) for image_id in rows["image_id"]]
         for row, on in self._masks(rows, concept_set):
-            if tiles[row] is not None and on.size > 1:
-                tiles[row] = dimmed(tiles[row], on)
+            if (tile := tiles[row]) is not None and on.size > 1:
+                tiles[row] = dimmed(tile, on)
         return tiles
 
     def _pictures(self, wanted: set[str]) -> Iterator[tuple[str, np.ndarray]]:

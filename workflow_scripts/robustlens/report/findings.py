@@ -1,5 +1,7 @@
 """What came out, in sentences made from the numbers of this run and from nothing else: the answer, and behaviour."""
 
+from functools import partial
+
 import pandas as pd
 
 from robustlens.report.contrast import (
@@ -63,7 +65,7 @@ def answer_attack(results: Results) -> str:
 def answer_stimuli(results: Results) -> str:
     parts = []
     for group, words in (("shape", "keep the shape and lose the texture"), ("texture", "keep the texture and lose the shape")):
-        found = {name: contrast(results, lambda model, name=name: results.accuracy(model, name)) for name in results.stimuli(group)}
+        found = {name: contrast(results, partial(results.accuracy, stimulus=name)) for name in results.stimuli(group)}
         found = {name: rows for name, rows in found.items() if rows.rows}
         if not found:
             continue
@@ -109,7 +111,7 @@ def find_accuracy(results: Results) -> list[str]:
 
 def group_sentence(results: Results, group: str) -> str:
     """What one group of stimuli shows in all pairs."""
-    found = {name: contrast(results, lambda model, name=name: results.accuracy(model, name)) for name in results.stimuli(group)}
+    found = {name: contrast(results, partial(results.accuracy, stimulus=name)) for name in results.stimuli(group)}
     found = {name: rows for name, rows in found.items() if rows.rows}
     if not found:
         return ""

@@ -33,7 +33,7 @@ def find_filters(results: Results) -> list[str]:
     found = [answer_filters(results)]
     initial = contrast(results, lambda model: results.filters(model, "filter-unit-norm-initial"))
     if initial.rows:
-        found.append(f"before training they read {span([row[place].value for row in initial.rows for place in (1, 2)], False)}")
+        found.append(f"before training they read {span([reading.value for _, *both in initial.rows for reading in both], False)}")
     deeper = layer_statuses(results, results.table("total_variation").query("statistic == 'filter-unit-norm'"), skip=1)
     if deeper:
         counts = [

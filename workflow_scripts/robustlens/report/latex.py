@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -30,7 +31,7 @@ def tabular(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cell(value: object) -> str:
+def cell(value: Any) -> str:
     """Whole numbers as they are, others to three significant digits, from 1,000 on to units; a dash where there is none; text escaped."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "--"

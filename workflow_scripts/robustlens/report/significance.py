@@ -57,7 +57,7 @@ def mann_whitney(standard: np.ndarray, robust: np.ndarray, strata: tuple = (None
     values = [np.asarray(sample, float) for sample in (standard, robust)]
     groups = [np.zeros(len(v), int) if g is None else np.asarray(g) for v, g in zip(values, strata, strict=True)]
     excess, variance, pairs = 0.0, 0.0, 0
-    for group in np.intersect1d(*map(np.unique, groups)):
+    for group in np.intersect1d(np.unique(groups[0]), np.unique(groups[1])):
         s, r = (v[g == group] for v, g in zip(values, groups, strict=True))
         n = len(s) + len(r)
         ranks = rankdata(np.concatenate([s, r]))

@@ -1,6 +1,7 @@
 """What the pages of the report share: the look (style.css.j2), badges (style.html.j2), and how numbers are printed."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,7 +18,7 @@ def render(template: Path, **values: object) -> str:
     return environment.get_template(template.name).render(**values)
 
 
-def number(value: object) -> str:
+def number(value: Any) -> str:
     """Three significant digits, a true minus sign, a dash for nothing."""
     if value is None or pd.isna(value):
         return "–"
@@ -25,6 +26,6 @@ def number(value: object) -> str:
     return text.replace("-", "−")
 
 
-def share(value: object) -> str:
+def share(value: Any) -> str:
     """A share as per cent with one decimal."""
     return "–" if value is None or pd.isna(value) else f"{100 * value:.1f}\u00a0%"

@@ -8,6 +8,7 @@ Two passes a picture: what is kept of a painting are 1024 numbers, computed once
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,14 +55,14 @@ class Stylizer:
         if not 0 <= alpha <= 1:
             raise InputError("adain: alpha", "a share of the style on [0, 1]", alpha)
         self.device, self.alpha = device, alpha
-        self.encoder = _loaded(build_encoder(), encoder, "vgg_normalised", beside=WHOLE_ENCODER).to(
-            device, memory_format=torch.channels_last
+        self.encoder = (
+            _loaded(build_encoder(), encoder, "vgg_normalised", beside=WHOLE_ENCODER).to(device).to(memory_format=torch.channels_last)
         )
-        self.decoder = _loaded(build_decoder(), decoder, "decoder").to(device, memory_format=torch.channels_last)
+        self.decoder = _loaded(build_decoder(), decoder, "decoder").to(device).to(memory_format=torch.channels_last)
         self._statistics: dict[Style, Tensor] = {}
 
     def pictures(
-        self, shard: Shard, styles: Sequence[Style], read: Callable[[Style, int, int], np.ndarray], batch_size: int
+        self, shard: Shard, styles: Sequence[Style], read: Callable[[Any, int, int], np.ndarray], batch_size: int
     ) -> Iterator[np.ndarray]:
         """uint8 ``[height, width, 3]``, one a row of the shard, in order, in the style ``styles[row]``.
 
@@ -92,7 +93,7 @@ class Stylizer:
         features = adapt(self.encoder(images)[: len(statistics)], statistics, self.alpha)
         return (self.decoder(features).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
-    def _meet(self, styles: list[Style], read: Callable[[Style, int, int], np.ndarray], like: Tensor) -> None:
+    def _meet(self, styles: list[Style], read: Callable[[Any, int, int], np.ndarray], like: Tensor) -> None:
         """Encode styles, resized to the pictures ``like`` which they are wanted for."""
         step = self._step(like)
         for start in range(0, len(styles), step):

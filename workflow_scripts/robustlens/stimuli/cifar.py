@@ -48,7 +48,9 @@ def _ending(root: Path, split: str) -> str:
 
 
 def _labels(file: Path) -> list[int]:
-    return read_cifar(file)[1]
+    _, labels = read_cifar(file)
+    assert labels is not None  # of these files, not of PNG
+    return labels
 
 
 def _labels_beside(root: Path, split: str, files: list[str]) -> list[list[int]]:

@@ -46,6 +46,7 @@ def make_cue_conflict(
         from robustlens.devices import claim_device
         from robustlens.stimuli.adain import Stylizer
 
+        assert encoder is not None and decoder is not None  # `_check_engine` asks for both
         stylizer = Stylizer(encoder, decoder, claim_device(device))
         images = stylizer.pictures(shard, places, lambda place, height, width: cover(read(place), height, width), batch_size)
     else:
@@ -73,8 +74,8 @@ def _places_by_class(textures: list[str]) -> dict[int, np.ndarray]:
         labels.append(_labels(read_shard(path)))
         rows = np.arange(len(labels[-1]))
         places.append(np.stack([np.full_like(rows, number), rows], 1).astype(np.int32))
-    labels, places = np.concatenate(labels), np.concatenate(places)
-    return {int(label): places[labels == label] for label in np.unique(labels)}
+    all_labels, all_places = np.concatenate(labels), np.concatenate(places)
+    return {int(label): all_places[all_labels == label] for label in np.unique(all_labels)}
 
 
 def _labels(shard: Shard) -> np.ndarray:

@@ -6,7 +6,7 @@ Arrays inside are float32, channel first ``[3, height, width]``, on [0, 1]; what
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 from PIL import Image
@@ -108,8 +108,8 @@ def _object_mask(shape: str, random: np.random.Generator) -> np.ndarray:
 
     softness = np.float32(EDGE / (draw["scale"] * SIDE / 2))  # canvas units
     covered = np.float32(0.5) - np.float32(0.5) * np.tanh(outline / (2 * softness))  # the logistic function, without overflow
-    rows = sum(covered[k::SUPERSAMPLING] for k in range(SUPERSAMPLING))
-    return sum(rows[:, k::SUPERSAMPLING] for k in range(SUPERSAMPLING)) / np.float32(SUPERSAMPLING**2)
+    rows = reduce(np.add, (covered[k::SUPERSAMPLING] for k in range(SUPERSAMPLING)))
+    return reduce(np.add, (rows[:, k::SUPERSAMPLING] for k in range(SUPERSAMPLING))) / np.float32(SUPERSAMPLING**2)
 
 
 @cache

@@ -65,7 +65,7 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
     types = {field.name: field.type for field in schema}
     image = types.get("image")
     fields = {field.name for field in image} if image is not None and pa.types.is_struct(image) else set()
-    if not fields & {"bytes", "path"}:
+    if image is None or not fields & {"bytes", "path"}:
         got = "no such column" if image is None else str(image)
         raise InputError(path, IMAGE, got)
     if wrong := [field for field in image if field.name in KINDS and str(field.type) not in KINDS[field.name]]:

@@ -42,10 +42,11 @@ def transfer_texture(content: np.ndarray, style: np.ndarray) -> np.ndarray:
     painting = _tensor(style)
     painting_tone = _box(_box(_luminance(painting), blur), blur)
     tone = _as_light_as(painting_tone, _without_texture(_tone(_tensor(content)), scale))
-    picture = None
+    picture: Tensor | None = None
     for side in PATCHES:
         side = side // 16 * POINTS * max(1, round(16 / POINTS * scale))
         picture = _put_together(painting, painting_tone, tone, picture, side=side, step=_px(STEP, scale))
+    assert picture is not None  # there are PATCHES
     picture = picture * (tone + DARKEST) / (_box(_box(_luminance(picture), blur), blur) + DARKEST)
     return (picture[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
@@ -112,8 +113,8 @@ def _put_together(painting: Tensor, painting_tone: Tensor, tone: Tensor, picture
     if picture is not None:
         wanted.append(COLOUR * _points(picture, side, rows, columns))
         offered.append(COLOUR * _points(painting, side, its_rows, its_columns))
-    wanted, offered = torch.cat(wanted, 1), torch.cat(offered, 1)
-    nearest = ((offered * offered).sum(1) - 2 * wanted @ offered.T).argmin(1)
+    theirs, its = torch.cat(wanted, 1), torch.cat(offered, 1)
+    nearest = ((its * its).sum(1) - 2 * theirs @ its.T).argmin(1)
 
     offers = torch.cartesian_prod(its_rows, its_columns)[nearest].tolist()
     window = torch.hann_window(side + 2, periodic=False)[1:-1] ** WINDOW

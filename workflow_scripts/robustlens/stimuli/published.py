@@ -137,7 +137,7 @@ def _class_numbers(meta: Path) -> dict[int, int]:
     unknown = [wnid for _, wnid in pairs if index_of(wnid) is None]
     if unknown:
         raise InputError(meta, "WordNet ids of ImageNet's 1000 classes", unknown[0])
-    return {number: index_of(wnid) for number, wnid in pairs}
+    return {number: index for number, wnid in pairs if (index := index_of(wnid)) is not None}
 
 
 # ------------------------------------------------------------------------------------------------------- stimuli of Geirhos et al.

@@ -52,20 +52,27 @@ def make_silhouette(
     return _made(shard, found, polarity, low, high)
 
 
-def _masks(shard: Shard, device: str, batch_size: int, masks: str, folder: str, network: str, weights: str) -> Iterator[np.ndarray | None]:
+def _masks(
+    shard: Shard, device: str, batch_size: int, masks: str, folder: str | None, network: str | None, weights: str | None
+) -> Iterator[np.ndarray | None]:
     if masks == "given":
         return (shard.mask(row) for row in range(len(shard)))
     from robustlens.stimuli.masks import folder_masks, grabcut_masks, segmenter_masks
 
     if masks == "folder":
+        assert folder is not None  # `make_silhouette` asks for what NEEDED says
         return folder_masks(shard, folder)
-    return grabcut_masks(shard) if masks == "grabcut" else segmenter_masks(shard, device, batch_size, network, weights)
+    if masks == "grabcut":
+        return grabcut_masks(shard)
+    assert network is not None and weights is not None
+    return segmenter_masks(shard, device, batch_size, network, weights)
 
 
 def _made(shard: Shard, masks: Iterator[np.ndarray | None], polarity: str, low: float, high: float) -> Iterator[Made]:
     n_blank = 0
     for image_id, mask in zip(shard.rows["image_id"], masks, strict=True):
         image = silhouette(mask, image_id, polarity=polarity)
+        assert mask is not None  # an image without one was refused
         blank = not low <= (mask > 127).mean() <= high
         n_blank += blank
         yield Made(image, mask, label=UNKNOWN if blank else None)

@@ -1,5 +1,7 @@
 """The pictures that a user has, by the kind of their source in the config."""
 
+from typing import Any
+
 import pandas as pd
 
 from robustlens.errors import InputError
@@ -17,7 +19,8 @@ def list_source(spec: dict) -> pd.DataFrame:
 
     ``spec``: its entry in the config. Raises InputError for an unknown kind, and all that the reader of the kind refuses.
     """
-    root, n_images = spec.get("root"), spec.get("n_images")
+    root: Any = spec.get("root")
+    n_images: Any = spec.get("n_images")
     match spec["kind"]:
         case "image-folder":
             return list_image_folder(root, n_images, labels=spec.get("labels", "sorted"))
