@@ -1,5 +1,6 @@
 # make run: the whole study in miniature, from a fresh clone to the report.  make test: all tests.  make check: formatting, lint and types.
 # make clean: lists what it would delete.
+# make bench: speed and memory, beside the peers, into docs/performance.md.
 # make docs: these pages as a site, site/index.html; a warning is an error.
 PYTHON ?= python3
 CORES ?= all
@@ -9,7 +10,7 @@ SHELL := bash
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
 # every line that one says begins with its name. The studies follow, one after the other.
 SUITES := test-units test-workflow test-cluster
-.PHONY: run test $(SUITES) test-studies test-oldest check format lock licences audit docs clean
+.PHONY: run test $(SUITES) test-studies test-oldest check format lock licences audit bench docs clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
@@ -72,6 +73,10 @@ licences audit: .venv/installed
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+
+# Measures all beside its peers, on this machine, and writes docs/performance.md. LITE=<checkout of NetDissect-Lite>; SLURM=1, as root; DEVICE=cuda
+bench: .venv/installed
+	$(BIN)/python bench/all.py $(if $(LITE),--lite $(LITE)) $(if $(SLURM),--slurm) $(if $(DEVICE),--device $(DEVICE))
 
 docs: .venv-docs/installed
 	.venv-docs/bin/python docs/write_config.py
