@@ -1,4 +1,4 @@
-"""Makes the scripts and the library importable, as Snakemake does for a job; in CI a skipped test is a failure."""
+"""Makes the scripts and the library importable, as Snakemake does for a job, and the benches; in CI a skipped test is a failure."""
 
 import os
 import sys
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path += [str(REPOSITORY / "workflow_scripts"), str(REPOSITORY / "bench")]
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,8 @@
 """docs/architectures.md: it has every classification model of torchvision, and its command says again what stands there."""
 
-import sys
-from pathlib import Path
-
+import architectures as command  # from bench/
 import pytest
 import torchvision
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "bench"))
-import architectures as command  # noqa: E402 (from bench/)
 
 ROWS = {line.split("`")[1]: f"{line}\n" for line in command.PAGE.read_text().splitlines() if line.startswith("| `")}
 

@@ -1,22 +1,15 @@
 """PGD against torchattacks 3.5.1 and foolbox 3.3.4, without a random start and without the best iterate, which neither of them has."""
 
 import sys
-import types
-import warnings
 
 import pytest
 import torch
+from attacks import load_peers  # from bench/
 
 from robustlens.models.attacks import pgd
-from robustlens.packages import fetch_package
 from tiny import HALF, classifier, random_network
 
 pytestmark = pytest.mark.packages
-PEERS = {
-    "torchattacks==3.5.1": "10c1b05f3a0b52869a91dfa9f9d5adf613750276a15f41fdbd361127cc6bd703",
-    "foolbox==3.3.4": "11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb",
-    "eagerpy==0.30.0": "79c461b04577f02bf3b48191b2f911b55521204df99ec02288d96bfa34f13d80",  # foolbox computes with it
-}
 LINF = [(8 / 255, 2 / 255, 10), (0.05, 0.02, 7)]
 L2 = [(1.0, 0.2, 10), (3.0, 0.5, 7)]
 LABELS = torch.arange(12) % 5
@@ -24,30 +17,11 @@ LABELS = torch.arange(12) % 5
 
 @pytest.fixture(scope="module")
 def attack_with(tmp_path_factory):
-    """``attack_with[peer](model, images, norm, eps, step, steps)``: the images that a peer makes of them."""
-    folder = tmp_path_factory.mktemp("peers")
-    for requirement, sha256 in PEERS.items():
-        fetch_package(requirement, sha256, folder)
+    """``attack_with[peer](model, images, labels, norm, eps, step, steps)``: the images that a peer makes of them."""
     known = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # foolbox imports a name that SciPy has moved
-        patch.syspath_prepend(folder)
-        patch.setitem(sys.modules, "git", types.SimpleNamespace(Repo=None))  # for its collection of models, not used here
-        import foolbox
-        import torchattacks
-
-        def torchattacks_pgd(model, images, norm, eps, step, steps):
-            attack = {"linf": torchattacks.PGD, "l2": torchattacks.PGDL2}[norm]
-            return attack(model, eps=eps, alpha=step, steps=steps, random_start=False)(images, LABELS)
-
-        def foolbox_pgd(model, images, norm, eps, step, steps):
-            attack = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2PGD}[norm]
-            attacked, criterion = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu"), foolbox.criteria.Misclassification(LABELS)
-            return attack(abs_stepsize=step, steps=steps, random_start=False).run(attacked, images, criterion, epsilon=eps)
-
-        yield {"torchattacks": torchattacks_pgd, "foolbox": foolbox_pgd}
+    yield load_peers(tmp_path_factory.mktemp("peers"))
     for name in set(sys.modules) - known:
-        if name.partition(".")[0] in ("torchattacks", "foolbox", "eagerpy", "git"):
+        if name.partition(".")[0] in ("torchattacks", "foolbox", "eagerpy"):
             del sys.modules[name]
 
 
@@ -69,7 +43,7 @@ def furthest(model, pixels, peer, norm, eps, step, steps) -> float:
     """The largest difference of a pixel; fails where the attack did nothing."""
     found = pgd(model, pixels, LABELS, norm=norm, eps=eps, step=step, steps=steps)
     assert (found - pixels).abs().max() > step / 100
-    return (found - peer(model, pixels, norm, eps, step, steps)).abs().max().item()
+    return (found - peer(model, pixels, LABELS, norm, eps, step, steps)).abs().max().item()
 
 
 @pytest.mark.parametrize("name", ["torchattacks", "foolbox"])

@@ -1,9 +1,9 @@
 """The corruptions against imagecorruptions 1.1.2, fed with the same random numbers, and elastic transform and frost against the formulas of
 Hendrycks and Dietterich's own code, from which that package departs."""
 
-import importlib.util
 from pathlib import Path
 
+import corruptions as command  # from bench/
 import numpy as np
 import pytest
 import torch
@@ -11,28 +11,19 @@ import torch
 from robustlens.corruptions import blur, digital, noise, weather
 from robustlens.corruptions.frost_pictures import read_pictures
 from robustlens.corruptions.planes import zoom_window
-from runs import REPOSITORY
 
 SEVERITIES = (1, 2, 3, 4, 5)
 pytestmark = pytest.mark.packages
 
 
 @pytest.fixture(scope="module")
-def bench():
-    spec = importlib.util.spec_from_file_location("bench_corruptions", REPOSITORY / "bench/corruptions.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def peer(tmp_path_factory):
+    return command.load_peer(tmp_path_factory.mktemp("peer"))
 
 
 @pytest.fixture(scope="module")
-def peer(bench, tmp_path_factory):
-    return bench.load_peer(tmp_path_factory.mktemp("peer"))
-
-
-@pytest.fixture(scope="module")
-def pixels(bench):
-    return bench.pictures(1)[0]
+def pixels():
+    return command.pictures(1)[0]
 
 
 def ours(change, pixels, severity, **draws):
@@ -101,7 +92,7 @@ CASES = {  # the largest difference allowed, in grey levels
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 @pytest.mark.parametrize("name", CASES)
-def test_same_draws_give_the_packages_picture(bench, peer, pixels, monkeypatch, name, severity):
+def test_same_draws_give_the_packages_picture(peer, pixels, monkeypatch, name, severity):
     if name == "snow":  # version 1.1.2 smears a layer of 225 px and cuts it afterwards; the published code cuts it first
         zoom = peer.clipped_zoom
         monkeypatch.setattr(peer, "clipped_zoom", lambda layer, factor: zoom(layer, factor)[: layer.shape[0], : layer.shape[1]])
@@ -110,17 +101,17 @@ def test_same_draws_give_the_packages_picture(bench, peer, pixels, monkeypatch, 
     change, allowed = CASES[name]
     draws = draws_of(name, pixels, severity)
     np.random.seed(7)
-    expected = bench.by_peer(peer, pixels, name, severity)
+    expected = command.by_peer(peer, pixels, name, severity)
     largest, mean = difference(ours(change, pixels, severity, **draws), expected)
     assert largest <= allowed and mean < 0.1, (largest, mean)
     assert difference(expected, pixels)[1] > 0.5
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_impulses_in_the_same_places_give_the_packages_picture(bench, peer, pixels, monkeypatch, severity):
+def test_impulses_in_the_same_places_give_the_packages_picture(peer, pixels, monkeypatch, severity):
     drawn = peer.sk.util.random_noise
     monkeypatch.setattr(peer.sk.util, "random_noise", lambda image, **how: drawn(image, rng=np.random.default_rng(7), **how))
-    expected = bench.by_peer(peer, pixels, "impulse-noise", severity)
+    expected = command.by_peer(peer, pixels, "impulse-noise", severity)
     random = np.random.default_rng(7)
     hit = random.random(pixels.shape) <= noise.IMPULSE[severity - 1]
     white = random.random(pixels.shape) <= 0.5
