@@ -53,6 +53,7 @@ def load_peers(folder: Path) -> dict[str, Callable[..., Tensor]]:
     git = sys.modules.get("git")
     sys.path.insert(0, str(folder))
     sys.modules["git"] = types.ModuleType("git")  # for foolbox's collection of models, not used here
+    vars(sys.modules["git"])["Repo"] = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # foolbox imports a name that SciPy has moved
