@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from robustlens.errors import InputError, refusing
+from robustlens.models.pickle_sizes import check_keys
 
 NOTHING = object()  # stands for whatever a file names or makes that is no tensor and no plain container
 EXPECTED = "a checkpoint of plain tensors"
@@ -192,6 +193,7 @@ def read_torch_file(path: str) -> tuple[Any, list[str]]:
     names a function which acts on the machine, for an archive that is a program (TorchScript), and for what is cut off or no such file.
     """
     _check_archive(path)
+    check_keys(path, EXPECTED)
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on how to load such files with all that they hold
         try:
