@@ -31,7 +31,7 @@ def main() -> int:
     packages = pinned(Path(__file__).with_name("lock.txt").read_text(encoding="utf-8"))
     try:
         found = audit(packages)
-    except OSError as error:
+    except (OSError, ValueError, KeyError) as error:  # no network, or an answer of something else in between
         print(f"Vulnerabilities: not checked, the OSV database cannot be reached ({error}).")
         return 0
     for name, known in found:

@@ -1,6 +1,7 @@
 """Licences of what the lock pins, and the question for known vulnerabilities, asked of a database made up here."""
 
 import csv
+import io
 import json
 import sys
 import threading
@@ -71,5 +72,12 @@ def test_a_database_that_cannot_be_reached_is_said(monkeypatch, capsys):
 
     real = audit.audit
     monkeypatch.setattr(audit, "audit", fail)
+    assert audit.main() == 0
+    assert capsys.readouterr().out.startswith("Vulnerabilities: not checked, the OSV database cannot be reached (")
+
+
+@pytest.mark.parametrize("answer", ["<html>a proxy's page</html>", '{"message": "not today"}'])
+def test_an_answer_of_something_in_between_is_said(monkeypatch, capsys, answer):
+    monkeypatch.setattr(audit.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(answer.encode()))
     assert audit.main() == 0
     assert capsys.readouterr().out.startswith("Vulnerabilities: not checked, the OSV database cannot be reached (")
