@@ -34,12 +34,13 @@ SECTIONS = {  # script -> title, arguments
     "study.py": ("The embedded study", []),
 }
 OF_DEVICE = ("attacks.py", "stylization.py", "predictions.py")  # these take --device
+CPU_ONLY = "All of it ran on the CPU: no GPU was at hand (`make bench DEVICE=cuda` takes one for PGD, stylization and predictions)."
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "scipy", "h5py", "pyarrow", "pillow", "opencv-python-headless", "snakemake")
 INTRODUCTION = """# Speed and memory
 
-What `make bench` measured, side by side in one run, on {machine}, on {date}. Run it on yours: it takes about {minutes} minutes
+What `make bench` measured, side by side in one run, on {machine}, on {date}. Run it on yours: it takes about half an hour
 and writes this page. Numbers are medians, with the least and the most of the runs behind them; ratios are those of one turn, since a
-machine's speed drifts. What a whole study costs `snakemake plan` says.
+machine's speed drifts. What a whole study costs `snakemake plan` says. {device}
 
 {versions}.
 
@@ -98,22 +99,22 @@ def goals(sections: dict[str, str]) -> str:
     return "\n".join(["| goal | found | | measured under |", "|---|---|---|---|", *rows, ""])
 
 
+def write(sections: dict[str, str], device: str) -> None:
+    """The page, with what has been measured so far."""
+    versions = f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    on_device = CPU_ONLY if device == "cpu" else f"PGD, stylization and predictions ran on {device}."
+    head = INTRODUCTION.format(machine=machine(), date=time.strftime("%Y-%m-%d"), device=on_device, versions=versions)
+    PAGE.write_text("\n".join([head + goals(sections), *sections.values()]), encoding="utf-8")
+
+
 def main(device: str, lite: str | None, slurm: bool, only: list[str] | None) -> None:
-    started = time.monotonic()
-    former = sections_of(PAGE.read_text(encoding="utf-8")) if only and PAGE.exists() else {}
-    sections: dict[str, str] = {}
-    for script, (_, given) in SECTIONS.items():
-        if only and script not in only:
-            sections |= {script: former[script]} if script in former else {}
-            continue
-        arguments = [*given, *(["--device", device] if device != "cpu" and script in OF_DEVICE else [])]
+    sections = sections_of(PAGE.read_text(encoding="utf-8")) if only and PAGE.exists() else {}
+    for script in only or SECTIONS:
+        arguments = [*SECTIONS[script][1], *(["--device", device] if device != "cpu" and script in OF_DEVICE else [])]
         arguments += ["--lite", lite] if lite and script == "dissection.py" else []
         arguments += ["--slurm"] if slurm and script == "scheduling.py" else []
         sections[script] = section(script, arguments, measured(script, arguments))
-    versions = f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    facts = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "minutes": f"{(time.monotonic() - started) / 60:.0f}"}
-    head = INTRODUCTION.format(**facts, versions=versions)
-    PAGE.write_text("\n".join([head + goals(sections), *sections.values()]), encoding="utf-8")
+        write({name: sections[name] for name in SECTIONS if name in sections}, device)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What PGD costs: milliseconds an image and step, here and by torchattacks and foolbox, in one run.
 
-    python bench/attacks.py [--images 4] [--networks resnet18 alexnet] [--device cpu]
+    python bench/attacks.py [--images 4] [--networks resnet18 ...] [--device cpu]
 
 Networks of torchvision with random weights, pictures of 224 px; L2 with radius 3 in 7 steps of 0.5, as the paper has it, and Linf with
 radius 8/255 in 10 steps of 2/255; without a random start and without the best iterate, which neither package has. The packages
@@ -137,7 +137,7 @@ def main(n_images: int, names: list[str], device_name: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What PGD costs, beside torchattacks and foolbox.")
     parser.add_argument("--images", type=int, default=4, help="pictures a batch (4)")
-    parser.add_argument("--networks", nargs="+", default=["resnet18", "alexnet"], help="of torchvision (resnet18 alexnet)")
+    parser.add_argument("--networks", nargs="+", default=["resnet18"], help="of torchvision (resnet18)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number> (cpu)")
     arguments = parser.parse_args()
     main(arguments.images, arguments.networks, arguments.device)

@@ -108,7 +108,7 @@ def main(n_images: int, decoders: int, device_name: str, batch_size: int) -> Non
     device = claim_device(device_name)
     cases = {
         "resnet18, 224 px": ("resnet18", models.resnet18(weights=None), {"resize": 256, "crop": 224}, n_images),
-        "miniature, 48 px": ("robustlens.models.miniature:alexnet", miniature.alexnet(classes=8), {"resize": 54, "crop": 48}, 4 * n_images),
+        "miniature, 48 px": ("robustlens.models.miniature:alexnet", miniature.alexnet(classes=8), {"resize": 54, "crop": 48}, 8 * n_images),
     }
     print(f"{describe_device(device)}; {decoders} threads decode\n")
     print("| network | way | images/s | share of the limit |\n|---|---|---|---|")
@@ -129,7 +129,7 @@ def main(n_images: int, decoders: int, device_name: str, batch_size: int) -> Non
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What a prediction job costs beside the bare forward pass and bare decoding.")
-    parser.add_argument("--images", type=int, default=192, help="pictures of 224 px; four times as many of 48 px (192)")
+    parser.add_argument("--images", type=int, default=192, help="pictures of 224 px; eight times as many of 48 px (192)")
     parser.add_argument("--decoders", type=int, default=2, help="threads that decode (2)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number> (cpu)")
     parser.add_argument("--batch", type=int, default=200, help="pictures a pass on a GPU (200)")
