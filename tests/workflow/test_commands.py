@@ -18,6 +18,7 @@ RULES = set(re.findall(r"^rule (\w+):", (REPOSITORY / "Snakefile").read_text(enc
 OWN = {"mine.yaml", "eps1.yaml", "compare.yaml", "own.yaml"}  # which the reader writes, from the page
 BUILT_FROM_NOTHING = {"config.yaml", "eps1.yaml", "own.yaml"}  # studies that need no file of a user; others have tests of their own
 RUNS_MORE = {
+    "--lint",
     "--unlock",
     "--rulegraph",
     "--report",
@@ -26,7 +27,7 @@ RUNS_MORE = {
     "compare",
     "plan",
     "layers",
-}  # tests of their own run all but the third
+}  # tests of their own run all but the fourth
 ELSEWHERE = {  # first word of a command -> the test that runs it, or why none does
     "slurm/recover": "tests/cluster/test_main_process.py",
     "source": "activates what make .venv/installed made",
