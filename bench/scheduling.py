@@ -4,8 +4,8 @@
 
 Planning: dry runs of the embedded study and of the paper's at its full size, with empty files in place of what a user brings. A job: one
 that does nothing, by a shell, and by a script as the rules have them. ``--slurm``: the same jobs over the cluster of tests/cluster, which
-it starts and stops again, as root, with Slurm's packages; ``--study``: the embedded study both ways, too. CPU seconds are those of the
-whole machine, so let nothing else run. Prints Markdown.
+it starts and stops again, as root, with Slurm's packages; ``--study``: the embedded study both ways, too, whose tables must be the same.
+CPU seconds are those of the whole machine, so let nothing else run. Prints Markdown.
 """
 
 import argparse
@@ -95,6 +95,12 @@ def measure(title: str, n_jobs: int, arguments: list[str], place: Path, ways: li
     return seconds
 
 
+def differing(one: Path, other: Path) -> list[str]:
+    """Names of the report's tables that two folders do not have alike."""
+    tables = [{path.name: path.read_bytes() for path in (folder / "results/reports").rglob("*.csv")} for folder in (one, other)]
+    return sorted(name for name in tables[0].keys() | tables[1].keys() if tables[0].get(name) != tables[1].get(name))
+
+
 def main(n_jobs: int, slurm: bool, study: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -110,6 +116,8 @@ def main(n_jobs: int, slurm: bool, study: bool) -> None:
                 measure(f"nothing, {body}", n_jobs, ["--snakefile", str(place / body)], place, ways)
             if study and slurm:
                 seconds = measure("embedded study", 150, [], place, ["without", "Slurm"])
+                if different := differing(*(place / f"embedded study {way}" for way in WAYS)):
+                    sys.exit(f"over Slurm other tables: {', '.join(different)}")
                 ratio = np.array([seconds["Slurm"] / seconds["without"]])
                 state_goal("embedded study over Slurm / without", ratio, at_most=LIMIT, missed=MISSED)
         finally:

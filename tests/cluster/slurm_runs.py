@@ -63,7 +63,7 @@ def job(number: int) -> dict[str, str]:
 
 def accounted(number: int) -> dict[str, str]:
     """What the accounting database knows of a job, for good."""
-    fields = ("State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw", "NodeList", "Comment")
+    fields = ("State", "Partition", "AllocTRES", "ReqMem", "TimelimitRaw", "NodeList", "Comment", "Start", "End")
     text = call("sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={number}", f"--format={','.join(fields)}")
     return dict(zip(fields, text.splitlines()[0].split("|"), strict=True))
 

@@ -1,6 +1,8 @@
 """The micro study over Slurm from nothing, and beside it one whose jobs are cancelled, time out, and run out of memory and of disk."""
 
+import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from slurm_runs import GATHERED, Study, accounted, call, full_disk, job
 
 ON_GPUS = ("train_model", "attack_images", "predict", "ablate_units")
+GIVEN = re.compile(r"Slurm job (\d+) on node (\w+), CUDA_VISIBLE_DEVICES (\S+)")
 CANCELLED, TOO_LONG, TOO_LARGE = (f"predict-alexnet-s-generalisation-{shard:04d}" for shard in range(3))
 DISK_FULL = "predict-alexnet-s-hard-0000"
 
@@ -49,6 +52,19 @@ def test_every_job_ran_once_where_it_belongs(studies):
         assert found["State"] == "COMPLETED"
         assert found["Partition"] == ("gpu" if name.startswith(ON_GPUS) else "cpu"), name
         assert ("gres/gpu=1" in found["AllocTRES"].split(",")) == name.startswith(ON_GPUS), name
+
+
+def test_never_two_jobs_on_one_device(studies):
+    """Of what each job's log says that it was given, and when Slurm says that it ran."""
+    intervals: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    logs = [log for rule in ON_GPUS for log in (studies[0].folder / "logs" / rule).glob("*.log")]
+    for log in logs:
+        number, node, device = GIVEN.search(log.read_text()).groups()
+        found = accounted(int(number))
+        intervals.setdefault((node, device), []).append((found["Start"], found["End"]))
+    assert len(logs) == 14 and len(intervals) > 1 and {device for _, device in intervals} <= {"0", "1"}
+    for of_device in intervals.values():
+        assert all(end <= start for (_, end), (start, _) in pairwise(sorted(of_device)))
 
 
 def test_a_second_run_does_nothing(studies):
