@@ -1,4 +1,6 @@
-"""The miniature study itself: what must hold on two seeds, its size, its memory. Minutes."""
+"""The miniature study itself: what must hold on every seed, its size, its memory. Minutes a seed: that of the config, or those of SEEDS."""
+
+import os
 
 import pandas as pd
 import pytest
@@ -6,13 +8,14 @@ import pytest
 from runs import REPOSITORY, snakemake
 
 pytestmark = pytest.mark.study
+SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "0").split()]
 PAIRS = ("alexnet", "googlenet", "resnet")
 TABLES = ["results/reports/tables/accuracy.csv", "results/reports/tables/shape_bias.csv"]
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids="seed{}".format)
+@pytest.fixture(scope="module", params=SEEDS, ids="seed{}".format)
 def study(request, tmp_path_factory):
-    """The folder of a study: the whole of it for seed 0, as far as the behaviour and the filters for the other."""
+    """The folder of a study: the whole of it for seed 0, as far as the behaviour and the filters for others."""
     if request.param == 0:
         return request.getfixturevalue("miniature")
     folder = tmp_path_factory.mktemp(f"seed{request.param}")
