@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 
 MOST_VALUES = 1_000_000
 PICKLES = 5  # of a file in torch's older format, before its numbers
@@ -38,9 +38,12 @@ class Size:
 
 
 def check_keys(path: str, expected: str) -> None:
-    """Raise InputError for a torch file that makes keys of more than ``MOST_VALUES`` values; what is no pickle is left to its reader."""
+    """Raise InputError for a torch file that makes keys of more than ``MOST_VALUES`` values, and for a damaged archive.
+
+    What is no pickle is left to its reader.
+    """
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with refusing(path, expected, "perhaps its end is missing: fetch it again"), zipfile.ZipFile(path) as archive:
             endless = any(_is_endless(io.BytesIO(archive.read(name))) for name in archive.namelist() if name.endswith(".pkl"))
     elif Path(path).stat().st_size:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
