@@ -19,7 +19,6 @@ from robustlens.shorthand import corruption_of, is_fetched, write_out
 from robustlens.study import FILES, SIXTEEN, check_schema, check_study
 from robustlens.writable import check_writable
 from snakemake.logging import logger
-from snakemake.utils import validate
 
 watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 
@@ -28,8 +27,7 @@ try:
         check_writable(".")
     for file in workflow.configfiles:
         check_file(file)
-    check_schema(config, f"{ROOT}/schemas/config.schema.yaml")
-    validate(config, "../schemas/config.schema.yaml")  # fills in the defaults
+    check_schema(config, f"{ROOT}/schemas/config.schema.yaml")  # fills in the defaults
     write_out(config)
     check_study(config)
     if "--unlock" not in sys.argv:  # which makes nothing, and which slurm/recover calls without knowing the config

@@ -50,14 +50,16 @@ def test_jobs_of_a_lost_node_run_elsewhere(preempted_and_lost, reference):
 def test_database_and_controller_away(slurm, copy_of, reference):
     study = copy_of("away", [0, 1], ROBUSTLENS_ACCOUNT="project")
     study.plan(HELD, "hold")
+    log = study.folder / "logs/predict/alexnet-s_generalisation_0001.log"
     with study.make(GATHERED) as run:
         held = study.held(HELD)
         cluster("stop", "slurmdbd")
         try:
             time.sleep(5)
             call("scancel", held)
-            study.wait_for(lambda: study.attempts()[HELD][1:], "the job to be sent again, without the database")
-            time.sleep(5)
+            again = study.wait_for(lambda: study.attempts()[HELD][1:], "the job to be sent again, without the database")[0]
+            # A job that asks for its step while the controller is away fails, and is sent again; this one has its step.
+            study.wait_for(lambda: f"Slurm job {again} " in log.read_text(), "the job to run")
             cluster("stop", "slurmctld")
             try:
                 time.sleep(15)

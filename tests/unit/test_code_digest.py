@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from robustlens.code_digest import ROOT, code_digest
+from robustlens.code_digest import KEPT, ROOT, _facts, _kept, code_digest, imports
 
 TREE = {
     "script.py": "from robustlens.near import value\n\n\ndef main():\n    return value\n",
@@ -105,6 +105,33 @@ def test_modules_that_are_known_only_at_run_time(tree):
     assert code_digest("script.py", "torchvision.models", root=tree()) == plain  # of others: their version is pinned
 
 
+def fresh_digest(root: Path) -> str:
+    """As in another process, which knows only what is kept in the folder."""
+    _facts.cache_clear()
+    _kept.cache_clear()
+    imports.cache_clear()
+    return code_digest("script.py", root=root)
+
+
+def test_what_is_kept_changes_no_digest(tree):
+    folder = tree()
+    first = fresh_digest(folder)
+    assert (folder / KEPT).exists() and fresh_digest(folder) == first
+    (folder / "robustlens/near.py").write_text(TREE["robustlens/near.py"] + "\nedited = True\n")
+    edited = fresh_digest(folder)
+    assert edited != first and fresh_digest(folder) == edited
+    (folder / "robustlens/near.py").write_text(TREE["robustlens/near.py"])
+    assert fresh_digest(folder) == first
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"{\xff"), lambda file: (file.unlink(), file.mkdir())])
+def test_without_what_is_kept_nothing_is_lost(tree, damage):
+    folder = tree()
+    first = fresh_digest(folder)
+    damage(folder / KEPT)
+    assert fresh_digest(folder) == first
+
+
 # -------------------------------------------------------------------------------------------------------------- this repository
 NETWORKS = {"attack_images", "trace_robustness", "verify_model", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
 NETWORKS |= {"count_values", "tally_concepts", "compare_maps"}
@@ -128,7 +155,7 @@ def scripts():
     ],
 )
 def test_an_edit_reaches_exactly_its_scripts(tmp_path, scripts, module, rules):
-    shutil.copytree(ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT, tmp_path / "copy")
     edited = tmp_path / "copy" / "robustlens" / module
     edited.write_text(edited.read_text() + "\n\nEDITED = True\n")
     changed = {Path(name).stem for name in scripts if code_digest(name, root=tmp_path / "copy") != code_digest(name)}
@@ -137,7 +164,7 @@ def test_an_edit_reaches_exactly_its_scripts(tmp_path, scripts, module, rules):
 
 def test_an_edit_to_a_kind_or_an_architecture_reaches_those_who_name_it(tmp_path, scripts):
     """The rules name the modules that are known only at run time: see ``stimulus_code`` and ``training_code``."""
-    shutil.copytree(ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT, tmp_path / "copy")
     for module in ("stimuli/silhouette", "models/miniature"):
         edited = tmp_path / "copy" / "robustlens" / f"{module}.py"
         edited.write_text(edited.read_text() + "\n\nEDITED = True\n")

@@ -22,7 +22,6 @@ def check(config: dict) -> None:
     """What a dry run does, in its order."""
     config = copy.deepcopy(config)
     check_schema(config, SCHEMA)
-    validate(config, str(SCHEMA))  # fills in the defaults
     write_out(config)
     check_study(config)
 
@@ -30,6 +29,14 @@ def check(config: dict) -> None:
 @pytest.fixture
 def config():
     return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_the_defaults_are_those_that_snakemake_fills_in(path):
+    filled, peer = (yaml.safe_load(path.read_text()) for _ in range(2))
+    check_schema(filled, SCHEMA)
+    validate(peer, str(SCHEMA))
+    assert filled == peer != yaml.safe_load(path.read_text())
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

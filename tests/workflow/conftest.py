@@ -24,7 +24,7 @@ def clone(tmp_path) -> Path:
     for name in SOURCES:
         source, target = REPOSITORY / name, tmp_path / "clone" / name
         if source.is_dir():
-            shutil.copytree(source, target, copy_function=shutil.copy, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, copy_function=shutil.copy)
         else:
             target.parent.mkdir(exist_ok=True)
             shutil.copy(source, target)

@@ -15,7 +15,7 @@ TABLE = "results/reports/tables/concept_ablation.csv"
 def test_only_where_the_config_asks_for_it(tmp_path):
     assert "ablate_concepts" not in jobs(tmp_path)
     found = jobs(tmp_path, config=write_study(tmp_path / "study.yaml", ablation__concepts=ASKED))
-    assert (found["ablate_concepts"], found["tabulate_concept_ablation"]) == (3, 1)  # 24, 24 and 2 images
+    assert (found["ablate_concepts"], found["tabulate_concept_ablation"]) == (2, 1)  # 30 and 20 images
     plan = snakemake(tmp_path, "--dry-run", TABLE, config=tmp_path / "study.yaml").stdout
     assert "adversarial" not in plan and "scrambled-2" not in plan  # nor what it does not need
 

@@ -1,7 +1,7 @@
 """Faults while a study runs: kills at any moment, two runs at once, clocks that are wrong, files that are half there.
 
 The study is the smallest with every kind of file: shards, activations, counts, statistics, tables, a training in two jobs. What is
-compared are the bytes of all results. ``ROBUSTLENS_KILLS`` in the environment is how many rounds of kills there are, 6 by itself.
+compared are the bytes of all results. ``ROBUSTLENS_KILLS`` in the environment is how many rounds of kills there are, 3 by itself.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ import pytest
 from robustlens.store import open_store
 from runs import REPOSITORY, jobs, snakemake, write_study
 
-N_KILLS = int(os.environ.get("ROBUSTLENS_KILLS", 6))
+N_KILLS = int(os.environ.get("ROBUSTLENS_KILLS", 3))
 MODEL = {"architecture": "robustlens.models.miniature:alexnet", "arguments": {"classes": 8, "width": 16}, "layers": ["conv1", "conv3"]}
 MODEL |= {"mean": [0.5] * 3, "std": [0.25] * 3, "train": {"source": "train", "recipe": "standard"}}
 NOISE = {"kind": "gaussian-noise", "sigma": 0.08, "preserves": "both"}

@@ -77,7 +77,7 @@ def test_a_changed_parameter_runs_what_depends_on_it(tiny_study, tmp_path, chang
 
 def test_one_changed_stimulus_is_made_alone(tiny_study, tmp_path):
     study = write_study(tmp_path / "study.yaml", **{"stimuli__scrambled-2__grid": 4})
-    assert jobs(tiny_study, config=study)["make_stimulus"] == 3  # its shards, of 9
+    assert jobs(tiny_study, config=study)["make_stimulus"] == 2  # its shards, of 6
 
 
 def test_another_machine_runs_nothing(tiny_study):
@@ -85,5 +85,5 @@ def test_another_machine_runs_nothing(tiny_study):
 
 
 def test_another_number_of_images_runs_the_shards_that_it_cuts(tiny_study, tmp_path):
-    study = write_study(tmp_path / "study.yaml", ablation__n_images=26)  # of shards of 24 images
+    study = write_study(tmp_path / "study.yaml", ablation__n_images=36)  # of shards of 30 images
     assert jobs(tiny_study, config=study)["ablate_units"] == 2  # the second shard of either network

@@ -14,7 +14,7 @@ BATCHES = [f"{rule}:batch_size=7" for rule in ("predict", "attack_images", "dump
 
 
 def test_shards_batches_cores_and_a_kill_change_no_table(tiny_study, tmp_path):
-    study = write_study(tmp_path / "study.yaml", images_per_shard=31, **{"training__standard__epochs_per_job": 1})
+    study = write_study(tmp_path / "study.yaml", images_per_shard=60, **{"training__standard__epochs_per_job": 1})
     folder = tmp_path / "run"
     folder.mkdir()
     command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
@@ -28,8 +28,8 @@ def test_shards_batches_cores_and_a_kill_change_no_table(tiny_study, tmp_path):
     run.wait()
     snakemake(folder, "--unlock", config=study)
     snakemake(folder, "--cores", 1, config=study)
-    assert len(list(folder.glob("results/stimuli/clean/shard-*.parquet"))) == 2
-    assert len(list(tiny_study.glob("results/stimuli/clean/shard-*.parquet"))) == 3
+    assert len(list(folder.glob("results/stimuli/clean/shard-*.parquet"))) == 1
+    assert len(list(tiny_study.glob("results/stimuli/clean/shard-*.parquet"))) == 2
     expected, found = tables(tiny_study), tables(folder)
     assert expected.keys() == found.keys()
     assert {name for name in expected if expected[name] != found[name]} == set()

@@ -6,12 +6,19 @@ Snakemake run exactly the jobs whose numbers an edit can change.
 
 import ast
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from robustlens.errors import InputError
+from robustlens.files import write_json
+
 ROOT = Path(__file__).resolve().parent.parent  # the scripts, and the package beside them
 PACKAGE = Path(__file__).resolve().parent.name
+KEPT = Path(PACKAGE, "__pycache__", f"code_digest.{sys.implementation.cache_tag}.json")  # relative to the root
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef  # what may have a docstring
 
 
@@ -22,19 +29,17 @@ def code_digest(script: str, *modules: str, root: Path = ROOT) -> str:
     packages are passed over.
     """
     found: set[Path] = set()
+    known = dict(_kept(root))
     waiting = [root / script, *(path for name in modules for path in _module_files(root, name))]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += imports(root, path)
-    parts = [f"{path.relative_to(root)}\n{_normal(path)}" for path in sorted(found)]
+    if known != _kept(root):
+        _keep(root)
+    parts = [f"{path.relative_to(root)} {_facts(root, path)[0]}" for path in sorted(found)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -47,33 +52,68 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 @cache
-def _normal(path: Path) -> str:
-    """The code without comments, layout and docstrings; other files (templates) as they are."""
+def imports(root: Path, path: Path) -> tuple[Path, ...]:
+    """The files of the library below ``root`` that importing ``path`` runs or reads, those of its own imports not among them."""
     if path.suffix != ".py":
-        return path.read_text(encoding="utf-8")
-    tree = _tree(path)
+        return ()
+    files = [file for name in _facts(root, path)[1] for file in _module_files(root, name)]
+    # A template belongs to the module that renders it: the file of the same stem beside it.
+    return (*files, *(other for other in path.parent.glob(f"{path.stem}.*.j2") if path.stem != "__init__"))
+
+
+@cache
+def _facts(root: Path, path: Path) -> tuple[str, list[str]]:
+    """The digest of a file's code, and the dotted names that it imports; of a file that is no Python the digest as it is."""
+    text = path.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    if path.suffix != ".py":
+        return digest, []
+    name = path.relative_to(root)
+    if _kept(root).get(str(name), [None])[0] != digest:
+        tree = ast.parse(text, filename=str(path))
+        names = _imported(tree, name)  # first: the next call changes the tree
+        _kept(root)[str(name)] = [digest, hashlib.sha256(_normal(tree).encode()).hexdigest(), names]
+    _, code, names = _kept(root)[str(name)]
+    return code, names
+
+
+def _normal(tree: ast.Module) -> str:
+    """The code without comments, layout and docstrings."""
     for node in _statements(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
     return ast.unparse(tree)
 
 
-@cache
-def imports(root: Path, path: Path) -> tuple[Path, ...]:
-    """The files of the library below ``root`` that importing ``path`` runs or reads, those of its own imports not among them."""
-    if path.suffix != ".py":
-        return ()
-    names = []
-    for node in _statements(_tree(path)):
+def _imported(tree: ast.Module, name: Path) -> list[str]:
+    """The dotted names that the code of the file ``name``, relative to the root, imports."""
+    found = []
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = path.relative_to(root).parts[: -node.level] if node.level else ()  # of a relative import
+            above = name.parts[: -node.level] if node.level else ()  # of a relative import
             module = ".".join([*above, node.module] if node.module else above)
-            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    files = [file for name in names for file in _module_files(root, name)]
-    # A template belongs to the module that renders it: the file of the same stem beside it.
-    return (*files, *(other for other in path.parent.glob(f"{path.stem}.*.j2") if path.stem != "__init__"))
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+@cache
+def _kept(root: Path) -> dict[str, list]:
+    """What earlier runs found in each file, after the digest of the text that they found it in; empty where nothing can be read.
+
+    It lies beside Python's own compiled files: to look through all of the library takes seconds, at every start of Snakemake.
+    """
+    try:
+        return json.loads((root / KEPT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _keep(root: Path) -> None:
+    """Have later runs find it, where this folder can be written."""
+    with suppress(OSError, InputError):
+        write_json(root / KEPT, _kept(root))
 
 
 def _module_files(root: Path, name: str) -> list[Path]:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,25 @@ WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: i
 STRICT = extend(Draft202012Validator, type_checker=WHOLE)  # JSON schema takes 5.0 for an integer; range() and slices do not
 
 
+def _fill(validator: Any, properties: dict, instance: Any, schema: dict) -> Iterator[ValidationError]:
+    """The keyword ``properties``, which also gives an object the defaults of the keys that it lacks, before these are looked into."""
+    for key, inner in properties.items():
+        if "default" in inner and isinstance(instance, dict):
+            instance.setdefault(key, deepcopy(inner["default"]))
+    yield from STRICT.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+FILLING = extend(STRICT, {"properties": _fill})
+
+
 def check_schema(config: dict, schema: str | Path) -> None:
-    """Raise InputError for a value that is not plain (:func:`robustlens.config.check_values`), else for the most telling fault that the
-    JSON schema finds: the key, what was expected, what was found."""
+    """Fill in the schema's defaults, or raise InputError for a value that is not plain (:func:`robustlens.config.check_values`), else for
+    the most telling fault that the JSON schema finds: the key, what was expected, what was found."""
     check_values(config)
-    error = best_match(STRICT(yaml.load(Path(schema).read_text(), Loader=yaml.CSafeLoader)).iter_errors(config), key=_telling)
+    rules = yaml.load(Path(schema).read_text(), Loader=yaml.CSafeLoader)
+    error = best_match(STRICT(rules).iter_errors(config), key=_telling)
     if error is None:
+        list(FILLING(rules).iter_errors(config))
         return
     where = ".".join(str(part) for part in error.absolute_path) or "config"
     if error.validator == "additionalProperties":
