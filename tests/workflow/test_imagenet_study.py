@@ -17,10 +17,11 @@ from runs import REPOSITORY, jobs, snakemake
 STUDY = REPOSITORY / "studies/imagenet.yaml"
 N = 2 * PER_CLASS
 LEFT_OUT = {"resnet50-s", "resnet50-r", "resnet50-sin-in"}
-SHORTER = {  # than the study in what takes time only: fewer units to zero, fewer steps, a small segmentation network
+CORRUPTIONS = ["gaussian-noise", "fog", "jpeg-compression"]
+SHORTER = {  # than the study in what takes time only: fewer corruptions, units to zero and steps, a small segmentation network
     "attacks": {"pgd-3": {"steps": 2}},
     "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}},
-    "corruptions": {"imagenet-c": {"severities": [5]}},
+    "corruptions": {"imagenet-c": {"corruptions": CORRUPTIONS, "severities": [5]}},
     "robustness": {"eps": [1.0]},
     "activations": {"n_images": N, "mode": "streamed"},  # as the study at its size decides by itself
     "statistics": {"resamples": 100},
@@ -99,7 +100,7 @@ def test_every_image_of_every_set_is_decided(run):
     whole += ["imagenet-a", "imagenet-r", "imagenet-sketch", "imagenetv2"]
     assert (counts.loc[whole, ["min", "max"]] == N).all(axis=None)
     corrupted = [name for name in counts.index if name.startswith("imagenet-c-")]
-    assert len(corrupted) == 15 and (counts.loc[corrupted, ["min", "max"]] == N).all(axis=None)
+    assert len(corrupted) == len(CORRUPTIONS) and (counts.loc[corrupted, ["min", "max"]] == N).all(axis=None)
     assert counts.loc["cue-conflict", "max"] == 3 and counts.loc["edges", "max"] == counts.loc["filled-silhouettes", "max"] == 2
     labelled = accuracy[~accuracy["stimulus"].isin(["cue-conflict", "silhouette"])]
     assert (labelled["top1"] == 0.5).all()  # every network decides for the first of the two classes
@@ -138,7 +139,7 @@ def test_the_networks_are_those_of_the_files(run):
 def test_neurons_corruptions_and_the_report_are_there(run):
     assert set(table(run, "dissection")["model"]) == set(yaml.safe_load(STUDY.read_text())["models"]) - LEFT_OUT
     assert set(table(run, "ablation")["model"]) == {"alexnet-s", "alexnet-r"}
-    assert (table(run, "corruption_errors")["error"] == 0.5).all() and len(table(run, "corruption_errors")) == 5 * 15
+    assert (table(run, "corruption_errors")["error"] == 0.5).all() and len(table(run, "corruption_errors")) == 5 * len(CORRUPTIONS)
     mce = table(run, "mce").set_index(["model", "statistic"])["value"]
     assert mce["googlenet-r", "mean-error"] == 0.5 and pd.isna(mce["googlenet-r", "mce"])  # of one severity
     claims = pd.read_csv(run / "results/reports/claims.csv")
