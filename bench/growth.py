@@ -98,10 +98,10 @@ def jobs_of_shard(folder: Path, shard: Path, made: Path, n_images: int, labels: 
     return found | {"compare_maps": call("compare_maps", *model, shard, shard, made / "maps.h5", **compared)}
 
 
-def jobs_of_set(folder: Path, shards: list[Path], ids: list[str]) -> dict[str, tuple[float, float]]:
-    """Seconds and MB of each script that sees all shards, whose files lie in the folders ``shards``."""
+def jobs_of_set(folder: Path, shards: list[Path], ids: list[str], counted: Path) -> dict[str, tuple[float, float]]:
+    """Seconds and MB of each script that sees all ``shards``, folders of files; ``counted``: the thresholds of their tallies."""
     manifest, labels, view = list_ids(folder, ids), write_labels(folder, ids), folder / "view.h5"
-    thresholds, tables = folder / "own-thresholds.parquet", [folder / name for name in ("iou", "categories", "units")]
+    tables = [folder / name for name in ("iou", "categories", "units")]
     maps, model = [folder / name for name in ("smoothness", "top-images", "top-maps.h5")], {"model": "net"}
 
     def of(name: str) -> list[Path]:
@@ -111,8 +111,8 @@ def jobs_of_set(folder: Path, shards: list[Path], ids: list[str]) -> dict[str, t
         "link_activations": run("link_activations", manifest, of("dump.h5"), view),
         "dissect": run("dissect", view, *labels, *tables, **ASKED),
         "measure_maps": run("measure_maps", view, view, *maps, k=9, **model),
-        "find_thresholds": run("find_thresholds", of("values.h5"), manifest, thresholds, **ASKED),
-        "add_tallies": run("add_tallies", of("tallies.h5"), manifest, thresholds, labels[1], *tables, denominator="paper", **model),
+        "find_thresholds": run("find_thresholds", of("values.h5"), manifest, folder / "own-thresholds.parquet", **ASKED),
+        "add_tallies": run("add_tallies", of("tallies.h5"), manifest, counted, labels[1], *tables, denominator="paper", **model),
         "add_maps": run("add_maps", of("maps.h5"), manifest, *maps, n_images=len(ids), k=9, **model),
         "gather_predictions": run("gather_predictions", of("predictions.parquet"), [manifest], folder / "gathered", sources={"set": 0}),
     }
@@ -155,7 +155,7 @@ def main(sizes: list[int], place: Path) -> None:
         for number, made in enumerate(shards):
             jobs_of_shard(folder, cut(number * PER_SHARD, (number + 1) * PER_SHARD), made, PER_SHARD, labels, thresholds, call)
         for n in sizes:
-            of_set[n] = jobs_of_set(folder, shards[: n // PER_SHARD], ids[:n])
+            of_set[n] = jobs_of_set(folder, shards[: n // PER_SHARD], ids[:n], thresholds)
     print_table("jobs of one shard, images in it", of_shard)
     print_table(f"jobs of a whole set, images in it, {PER_SHARD} a shard", of_set)
     ratios = [of_set[sizes[-1]][script][1] / of_set[sizes[0]][script][1] for script in of_set[sizes[0]]]

@@ -59,7 +59,7 @@ def test_database_and_controller_away(slurm, copy_of, reference):
             call("scancel", held)
             again = study.wait_for(lambda: study.attempts()[HELD][1:], "the job to be sent again, without the database")[0]
             # A job that asks for its step while the controller is away fails, and is sent again; this one has its step.
-            study.wait_for(lambda: f"Slurm job {again} " in log.read_text(), "the job to run")
+            study.wait_for(lambda: log.exists() and f"Slurm job {again} " in log.read_text(), "the job to run")
             cluster("stop", "slurmctld")
             try:
                 time.sleep(15)
