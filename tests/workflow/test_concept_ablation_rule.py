@@ -31,7 +31,7 @@ def test_the_table_of_a_finished_study(tiny_study, tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(tiny_study, folder, symlinks=True)
     config = write_study(tmp_path / "study.yaml", ablation__concepts=ASKED)
-    assert jobs(folder, TABLE, config=config) == {"ablate_concepts": 3, "tabulate_concept_ablation": 1}
+    assert jobs(folder, TABLE, config=config) == {"ablate_concepts": 2, "tabulate_concept_ablation": 1}
     snakemake(folder, TABLE, config=config)
     table = pd.read_csv(folder / TABLE)
     assert table.columns.tolist() == CONCEPT_ABLATION

@@ -105,7 +105,7 @@ def test_a_stimulus(clone, tmp_path):
     after = read_shard(tmp_path / "results/stimuli/sharpen-2/shard-0000.parquet").pixels().astype(int)
     assert np.abs(np.diff(after, axis=2)).mean() > 1.2 * np.abs(np.diff(before, axis=2)).mean()
     planned = jobs(tmp_path, **use)
-    assert planned["predict"] == 3 * (3 + 3)  # of three networks and shards, now in two suites
+    assert planned["predict"] == 3 * (2 + 2)  # of three networks and shards, now in two suites
 
 
 def test_a_model(clone, tmp_path):
