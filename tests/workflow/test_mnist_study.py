@@ -8,7 +8,7 @@ from scipy.stats import binom
 from runs import REPOSITORY, snakemake
 
 CLEAN = {"lenet-s": 0.989, "lenet-r": 0.986}  # of the 10,000 test images, to a tenth of a percent
-N = 400  # of them are attacked
+N = 200  # of them are attacked
 PGD = {"lenet-s": {0.1: 0.84, 0.2: 0.22, 0.3: 0.008}, "lenet-r": {0.1: 0.966, 0.2: 0.960, 0.3: 0.936}}  # 40 steps
 SHORTER = {  # than the study in what other studies' tests have
     "images_per_shard": 10_000,
