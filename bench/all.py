@@ -33,8 +33,8 @@ SECTIONS = {  # script -> title, arguments
     "scheduling.py": ("Planning and jobs", []),
     "study.py": ("The embedded study", []),
 }
-OF_DEVICE = ("attacks.py", "stylization.py", "predictions.py")  # these take --device
-CPU_ONLY = "All of it ran on the CPU: no GPU was at hand (`make bench DEVICE=cuda` takes one for PGD, stylization and predictions)."
+OF_DEVICE = ("dissection.py", "corruptions.py", "attacks.py", "stylization.py", "predictions.py")  # these take --device
+CPU_ONLY = "All of it ran on the CPU: no GPU was at hand (`make bench DEVICE=cuda` takes one)."
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "scipy", "h5py", "pyarrow", "pillow", "opencv-python-headless", "snakemake")
 INTRODUCTION = """# Speed and memory
 
@@ -102,7 +102,7 @@ def goals(sections: dict[str, str]) -> str:
 def write(sections: dict[str, str], device: str) -> None:
     """The page, with what has been measured so far."""
     versions = f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    on_device = CPU_ONLY if device == "cpu" else f"PGD, stylization and predictions ran on {device}."
+    on_device = CPU_ONLY if device == "cpu" else f"Dissection, corruptions, PGD, stylization and predictions ran on {device}."
     head = INTRODUCTION.format(machine=machine(), date=time.strftime("%Y-%m-%d"), device=on_device, versions=versions)
     PAGE.write_text("\n".join([head + goals(sections), *sections.values()]), encoding="utf-8")
 

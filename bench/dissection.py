@@ -1,14 +1,14 @@
 """What dissecting a layer costs: milliseconds an image and core, here and by other ways, in one run.
 
-    python bench/dissection.py [--images 48] [--units 256] [--lite <folder>]
+    python bench/dissection.py [--images 48] [--units 256] [--lite <folder>] [--device cuda]
 
 A layer of 13 x 13 cells over label maps of 112 px, as AlexNet's last convolution has on Broden; smooth random maps, cut at 0. Labels of
 Broden's number (1,197 of six categories), as blocks on one plane of which three quarters are empty (sparse), or on six full planes (dense).
 The common loop resamples the map of each unit by Pillow and counts the labels under its mask, as NetDissect-Lite does. The NumPy way
 resamples the maps of all units whose peak lies above the threshold, and counts all of them at once. With a checkout of NetDissect-Lite its
 own tally runs too, on maps and labels in memory: every count, and the best IoU of each unit and category, must be ours to the bit.
-Everything on one CPU thread; each way runs five times, in turn. Medians, with the least and the most, of times and of the ratios of one
-turn. Prints Markdown.
+With a device the counts of maps that lie on it run too, and must be the same. All else on one CPU thread; each way runs five times, in
+turn. Medians, with the least and the most, of times and of the ratios of one turn. Prints Markdown.
 """
 
 import argparse
@@ -35,6 +35,8 @@ from scipy.ndimage import gaussian_filter  # noqa: E402
 from timing import spread, state_goal, take_turns  # noqa: E402
 from torchvision.models import alexnet  # noqa: E402
 
+from robustlens.devices import claim_device  # noqa: E402
+from robustlens.neurons.device_counts import DeviceTally, DeviceThresholds  # noqa: E402
 from robustlens.neurons.dissection import (  # noqa: E402
     ConceptIndex,
     ImageLabels,
@@ -132,7 +134,7 @@ def lite_way(operator: Any, maps: np.ndarray, thresholds: np.ndarray, data: Simp
     lite = operator.__new__(operator)  # its constructor reads a data set
     lite.data = data
     with contextlib.redirect_stdout(io.StringIO()):
-        return sorted(lite.tally(maps, thresholds), key=lambda row: row["unit"])
+        return sorted(lite.tally(maps, thresholds, savepath=""), key=lambda row: row["unit"])
 
 
 def differs_from_lite(operator: Any, maps: np.ndarray, data: SimpleNamespace, ours: TallyAccumulator) -> str:
@@ -158,7 +160,7 @@ def make_ready(index: ConceptIndex, planes: np.ndarray, whole: np.ndarray) -> li
     return [index.labels("", *each) for each in zip(planes, whole, strict=True)]
 
 
-def main(n_images: int, n_units: int, lite: Path | None) -> None:
+def main(n_images: int, n_units: int, lite: Path | None, device: str | None) -> None:
     torch.set_num_threads(1)
     operator = load_lite(lite) if lite else None
     random = np.random.default_rng(0)
@@ -172,19 +174,28 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
     thresholds = histogram.result(0.005).threshold
     network, picture = alexnet(weights=None).eval(), torch.rand(4, 3, 224, 224)
     ways: dict[str, Callable[[], object]] = {"histogram": lambda: ThresholdAccumulator(n_units).add(maps)}
+    there = torch.from_numpy(maps).to(claim_device(device or "cpu"))
+    if device:
+        ways[f"histogram on {device}"] = lambda: DeviceThresholds(n_units).add(there)
     for kind in ("sparse", "dense"):
         planes = make_labels(n_images, kind == "dense")
         found = make_ready(index, planes, whole)
 
-        def tally(denominator="paper", found=found):
-            counted = TallyAccumulator(thresholds, index, SIDE, SIDE, denominator)
-            counted.add(maps, found)
+        def tally(denominator="paper", found=found, of: type = TallyAccumulator, on: object = maps):
+            counted = of(thresholds, index, SIDE, SIDE, denominator)
+            counted.add(on, found)
             return counted
 
         given = maps, thresholds, planes, whole
         others: dict[str, Callable[[], Any]] = {
             name: partial(way, *given) for name, way in (("the common loop", common_loop), ("NumPy", numpy_way))
         }
+        if device:
+
+            def tally_there(tally: Callable = tally) -> np.ndarray:
+                return tally(of=DeviceTally, on=there).arrays()["intersections"]
+
+            others[f"tally on {device}"] = tally_there
         for name, way in others.items():
             if not np.array_equal(tally().arrays()["intersections"], way()):
                 sys.exit(f"{kind} labels: {name} counts otherwise")
@@ -197,11 +208,14 @@ def main(n_images: int, n_units: int, lite: Path | None) -> None:
         ways |= {f"tally, {kind} labels": tally} | {f"{name}, {kind} labels": way for name, way in others.items()}
     ways["total variation, clean and noisy"] = lambda: SmoothnessAccumulator(n_units).add(maps, maps)
     ways[FORWARD] = lambda: network(picture)
+    if device:
+        network_there, pictures_there = alexnet(weights=None).eval().to(there.device), torch.rand(64, 3, 224, 224, device=there.device)
+        ways[f"{FORWARD}, on {device}"] = lambda: network_there(pictures_there).cpu()
     with torch.inference_mode():
         for way in ways.values():
             way()  # compiles, and warms up
         seconds = take_turns(ways)
-    n_images_of = dict.fromkeys(ways, n_images) | {FORWARD: len(picture)}
+    n_images_of = dict.fromkeys(ways, n_images) | {FORWARD: len(picture), f"{FORWARD}, on {device}": 64}
     print(f"{n_units} units of {CELLS} x {CELLS} cells, {n_images} images, label maps of {SIDE} px, torch {torch.__version__}\n")
     print_steps({name: took / n_images_of[name] for name, took in seconds.items()})
     if operator:
@@ -226,5 +240,6 @@ if __name__ == "__main__":
     parser.add_argument("--images", type=int, default=48, help="images (48)")
     parser.add_argument("--units", type=int, default=256, help="units of the layer (256)")
     parser.add_argument("--lite", type=Path, help="a checkout of NetDissect-Lite, to run it as well")
+    parser.add_argument("--device", help="count on this device as well: cuda or cuda:<number>")
     arguments = parser.parse_args()
-    main(arguments.images, arguments.units, arguments.lite)
+    main(arguments.images, arguments.units, arguments.lite, arguments.device)
