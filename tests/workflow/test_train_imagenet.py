@@ -1,4 +1,4 @@
-"""studies/train-imagenet.yaml: what it asks for, and its six trainings on tiny files in the real layout, with the real architectures."""
+"""studies/train-imagenet.yaml: what it asks for, and two of its six trainings on tiny files in the real layout, with the real architectures."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_a_dry_run_shows_every_part_of_the_trainings(mine, tmp_path):
 
 
 def test_the_networks_are_trained_in_parts_with_a_curve_on_images_held_out(mine):
-    models = yaml.safe_load(STUDY.read_text())["models"]
+    models = ("alexnet-r", "googlenet-s")  # without and with normalisation, against an attack and without
     targets = [f"results/models/{name}/training.parquet" for name in models]
     snakemake(mine, *targets, "--quiet", "host", config=[STUDY, mine / "mine.yaml"])
     for name in models:
