@@ -1,4 +1,4 @@
-"""studies/train-imagenet.yaml: what it asks for, and two of its six trainings on tiny files in the real layout, with the real architectures."""
+"""studies/train-imagenet.yaml: what it asks for, and two of its six trainings, real networks on tiny files in the real layout."""
 
 import json
 
