@@ -137,9 +137,5 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu", help="on which ours work: cpu, cuda or cuda:<number> (cpu)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        main(
-            arguments.images,
-            [1, 2, 3, 4, 5] if arguments.all else [arguments.severity],
-            arguments.peer or Path(temporary),
-            arguments.device,
-        )
+        severities = [1, 2, 3, 4, 5] if arguments.all else [arguments.severity]
+        main(arguments.images, severities, arguments.peer or Path(temporary), arguments.device)

@@ -1,5 +1,6 @@
 """The digest of the code behind a rule: what changes it and what does not."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -124,7 +125,21 @@ def test_what_is_kept_changes_no_digest(tree):
     assert fresh_digest(folder) == first
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"{\xff"), lambda file: (file.unlink(), file.mkdir())])
+def turn_a_digest(file: Path) -> None:
+    """Of a file that was looked through: its text stays whole."""
+    seal, _, found = file.read_text().partition("\n")
+    name, (text, code, names) = next(iter(json.loads(found).items()))
+    file.write_text(f"{seal}\n{found.replace(code, code[::-1])}")
+
+
+def be_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage", [turn_a_digest, be_a_folder, lambda file: file.write_bytes(b"{\xff"), lambda file: file.write_text("[]")]
+)
 def test_without_what_is_kept_nothing_is_lost(tree, damage):
     folder = tree()
     first = fresh_digest(folder)

@@ -17,4 +17,4 @@ def test_two_networks_of_2048_units(tmp_path):
     assert bench.size_of(site / "sheets") < N_IMAGES * BYTES["image"]
     assert bench.size_of(site) < 6e6
     address = f"#{bench.PAIR['robust']}/layer4/{N_UNITS - 1}"
-    assert bench.seconds_to_open(site / "units.html", address, tmp_path / "browser") > 0  # it has drawn the unit, without complaints
+    bench.seconds_to_open(site / "units.html", address, tmp_path / "browser")  # fails where it does not draw the unit, or complains

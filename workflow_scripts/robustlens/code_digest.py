@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 
 from robustlens.errors import InputError
-from robustlens.files import write_json
+from robustlens.files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent  # the scripts, and the package beside them
 PACKAGE = Path(__file__).resolve().parent.name
-KEPT = Path(PACKAGE, "__pycache__", f"code_digest.{sys.implementation.cache_tag}.json")  # relative to the root
+KEPT = Path(PACKAGE, "__pycache__", f"code_digest.{sys.implementation.cache_tag}")  # relative to the root
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef  # what may have a docstring
 
 
@@ -39,7 +39,11 @@ def code_digest(script: str, *modules: str, root: Path = ROOT) -> str:
     if known != _kept(root):
         _keep(root)
     parts = [f"{path.relative_to(root)} {_facts(root, path)[0]}" for path in sorted(found)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return _digest("\n".join(parts).encode())[:16]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -65,14 +69,14 @@ def imports(root: Path, path: Path) -> tuple[Path, ...]:
 def _facts(root: Path, path: Path) -> tuple[str, list[str]]:
     """The digest of a file's code, and the dotted names that it imports; of a file that is no Python the digest as it is."""
     text = path.read_bytes()
-    digest = hashlib.sha256(text).hexdigest()
+    digest = _digest(text)
     if path.suffix != ".py":
         return digest, []
     name = path.relative_to(root)
     if _kept(root).get(str(name), [None])[0] != digest:
         tree = ast.parse(text, filename=str(path))
         names = _imported(tree, name)  # first: the next call changes the tree
-        _kept(root)[str(name)] = [digest, hashlib.sha256(_normal(tree).encode()).hexdigest(), names]
+        _kept(root)[str(name)] = [digest, _digest(_normal(tree).encode()), names]
     _, code, names = _kept(root)[str(name)]
     return code, names
 
@@ -100,20 +104,22 @@ def _imported(tree: ast.Module, name: Path) -> list[str]:
 
 @cache
 def _kept(root: Path) -> dict[str, list]:
-    """What earlier runs found in each file, after the digest of the text that they found it in; empty where nothing can be read.
+    """What earlier runs found in each file, after the digest of the text that they found it in; empty where it is not there or damaged.
 
     It lies beside Python's own compiled files: to look through all of the library takes seconds, at every start of Snakemake.
     """
     try:
-        return json.loads((root / KEPT).read_text(encoding="utf-8"))
+        seal, _, found = (root / KEPT).read_text(encoding="utf-8").partition("\n")
     except (OSError, ValueError):
         return {}
+    return json.loads(found) if seal == _digest(found.encode()) else {}
 
 
 def _keep(root: Path) -> None:
     """Have later runs find it, where this folder can be written."""
     with suppress(OSError, InputError):
-        write_json(root / KEPT, _kept(root))
+        found = json.dumps(_kept(root))
+        write_text(root / KEPT, f"{_digest(found.encode())}\n{found}")
 
 
 def _module_files(root: Path, name: str) -> list[Path]:

@@ -29,7 +29,7 @@ LARGEST = 65504.0  # of float16
 CHUNK_BYTES = 4_000_000
 BLOCK_BYTES = 32_000_000
 AHEAD = 2  # values of a layer that wait to be written
-PUSHED = 16_000_000  # bytes that are handed to the disk at a time
+PUSHED = 8_000_000  # bytes that are handed to the disk at a time
 COMPRESSION = {
     "none": {},
     "lzf": {"compression": "lzf", "shuffle": True},
