@@ -168,7 +168,9 @@ def main(n_images: int, architecture: str, place: Path) -> None:
         print(f"| {name} | {spread(n_images / seconds)} | {' | '.join(ratios)} |")
     share = found["plain file, written"] / found["activations, none, written"]
     state_goal("speed of an uncompressed activation file / speed of a plain file", share, at_least=0.7, missed=MISSED)
-    state_goal("time of dump_activations / time of the plain loop", passes["dump_activations"] / passes["plain loop"], at_most=1)
+    state_goal(
+        "time of dump_activations / time of the plain loop", passes["dump_activations"] / passes["plain loop"], at_most=1, missed=MISSED
+    )
 
 
 if __name__ == "__main__":

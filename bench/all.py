@@ -104,6 +104,8 @@ def write(sections: dict[str, str], device: str) -> None:
     versions = f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     on_device = CPU_ONLY if device == "cpu" else f"Dissection, corruptions, PGD, stylization and predictions ran on {device}."
     head = INTRODUCTION.format(machine=machine(), date=time.strftime("%Y-%m-%d"), device=on_device, versions=versions)
+    if missing := [title for script, (title, _) in SECTIONS.items() if script not in sections]:
+        head = head.replace("\n## Goals", f"\nNot measured yet: {', '.join(missing)}.\n\n## Goals")
     PAGE.write_text("\n".join([head + goals(sections), *sections.values()]), encoding="utf-8")
 
 

@@ -128,7 +128,7 @@ def test_what_is_kept_changes_no_digest(tree):
 def turn_a_digest(file: Path) -> None:
     """Of a file that was looked through: its text stays whole."""
     seal, _, found = file.read_text().partition("\n")
-    name, (text, code, names) = next(iter(json.loads(found).items()))
+    _, code, _ = next(iter(json.loads(found).values()))
     file.write_text(f"{seal}\n{found.replace(code, code[::-1])}")
 
 

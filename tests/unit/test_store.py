@@ -67,7 +67,6 @@ def test_chunks_have_1_to_4_megabytes(n_images, shape):
 def test_blocks_that_are_no_whole_chunks(tmp_path, monkeypatch, compression, batch):
     """Chunks of 4 images of 32 cells; also maps with their channels last, as networks give them."""
     monkeypatch.setattr(store_module, "CHUNK_BYTES", 260)
-    monkeypatch.setattr(store_module, "PUSHED", 1)  # the disk gets each chunk at once
     ids, shape = names(0, 11), (2, 4, 4)
     assert images_per_chunk(11, shape) == 4
     expected = activations(ids, shape)

@@ -29,7 +29,6 @@ LARGEST = 65504.0  # of float16
 CHUNK_BYTES = 4_000_000
 BLOCK_BYTES = 32_000_000
 AHEAD = 2  # values of a layer that wait to be written
-PUSHED = 8_000_000  # bytes that are handed to the disk at a time
 COMPRESSION = {
     "none": {},
     "lzf": {"compression": "lzf", "shuffle": True},
@@ -73,7 +72,6 @@ class ActivationWriter:
         self._waiting: Queue = Queue(AHEAD)
         self._error: BaseException | None = None
         self._rooms: dict[str, np.ndarray] = {}
-        self._pushed = 0  # bytes of the file
         self._begun: dict[str, tuple[int, int]] = {}  # of a layer: the rows of a chunk that are gathered
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -147,7 +145,6 @@ class ActivationWriter:
         from robustlens.compiled import fletcher32
 
         dataset = self._file[layer]
-        self._push()
         shape = (stop - start, *dataset.shape[1:])
         size, length = int(np.prod(shape)), dataset.chunks[0]
         if self._compression or start % length or not (stop % length == 0 or stop == len(dataset)):
@@ -158,16 +155,6 @@ class ActivationWriter:
         checksum = fletcher32(words[:-2])
         words[-2:] = checksum & 0xFFFF, checksum >> 16
         dataset.id.write_direct_chunk((start, 0, 0, 0), words)
-
-    def _push(self) -> None:
-        """Let the disk begin with what the system holds for it: at the end, when the file is forced to the disk, little is left."""
-        if not hasattr(os, "posix_fadvise"):  # a system without
-            return
-        descriptor = self._file.id.get_vfd_handle()
-        end = os.fstat(descriptor).st_size
-        if end - self._pushed >= PUSHED:  # what is not on the disk yet is not dropped, but written
-            os.posix_fadvise(descriptor, self._pushed, end - self._pushed, os.POSIX_FADV_DONTNEED)
-            self._pushed = end
 
     def __exit__(self, kind, error, trace) -> None:
         self._waiting.put(None)
