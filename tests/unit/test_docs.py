@@ -11,7 +11,7 @@ from robustlens.report import behaviour, claims, concept_ablation, corruptions, 
 from robustlens.study import PARAMETERS as KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])}
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
 SUFFIXES = ("csv", "parquet", "json", "h5", "safetensors", "html", "py", "md", "smk", "yaml")  # of files, not names of config keys
 WRITTEN = {  # tables whose columns the code names
@@ -129,7 +129,9 @@ def test_every_function_that_is_named_exists(page):
 @pytest.mark.parametrize("page", DOCS)
 def test_every_test_and_page_that_is_named_exists(page):
     files = set(re.findall(r"\btests/[\w/]+\.\w+", DOCS[page]))
-    files |= {f"docs/{name}" for name in re.findall(r"\]\((\w+\.md)\)", DOCS[page])} | set(re.findall(r"\bdocs/\w+\.md", DOCS[page]))
+    files |= set(re.findall(r"\bdocs/\w+\.md", DOCS[page]))
+    here = "" if (ROOT / page).is_file() else "docs/"
+    files |= {here + name for name in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", DOCS[page])}
     assert {file for file in files if not (ROOT / file).is_file()} == set()
 
 
