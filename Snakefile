@@ -30,6 +30,7 @@ include: "rules/plan.smk"
 onstart:  # of the main process alone, which holds the lock of the folder by now
     if set(workflow.dag_settings.targets) != {"plan"}:  # it makes nothing
         claim("results", config["study"])
+    look_only_when_a_job_ends()
 
 
 onerror:  # at Ctrl-C the Slurm executor forgets the jobs whose state it is asking for just then

@@ -33,7 +33,13 @@ SECTIONS = {  # script -> title, arguments
     "scheduling.py": ("Planning and jobs", []),
     "study.py": ("The embedded study", []),
 }
-OF_DEVICE = ("dissection.py", "corruptions.py", "attacks.py", "stylization.py", "predictions.py")  # these take --device
+OF_DEVICE = {  # these take --device; with it, more images
+    "dissection.py": ["--images", "96"],
+    "corruptions.py": ["--images", "64"],
+    "attacks.py": ["--images", "64"],
+    "stylization.py": ["--images", "64"],
+    "predictions.py": ["--images", "1024"],
+}
 CPU_ONLY = "All of it ran on the CPU: no GPU was at hand (`make bench DEVICE=cuda` takes one)."
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "scipy", "h5py", "pyarrow", "pillow", "opencv-python-headless", "snakemake")
 INTRODUCTION = """# Speed and memory
@@ -112,7 +118,9 @@ def write(sections: dict[str, str], device: str) -> None:
 def main(device: str, lite: str | None, slurm: bool, only: list[str] | None) -> None:
     sections = sections_of(PAGE.read_text(encoding="utf-8")) if only and PAGE.exists() else {}
     for script in only or SECTIONS:
-        arguments = [*SECTIONS[script][1], *(["--device", device] if device != "cpu" and script in OF_DEVICE else [])]
+        arguments = list(SECTIONS[script][1])
+        if device != "cpu" and script in OF_DEVICE:
+            arguments = ["--device", device, *OF_DEVICE[script]]
         arguments += ["--lite", lite] if lite and script == "dissection.py" else []
         arguments += ["--slurm"] if slurm and script == "scheduling.py" else []
         sections[script] = section(script, arguments, measured(script, arguments))

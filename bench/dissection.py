@@ -8,7 +8,8 @@ The common loop resamples the map of each unit by Pillow and counts the labels u
 resamples the maps of all units whose peak lies above the threshold, and counts all of them at once. With a checkout of NetDissect-Lite its
 own tally runs too, on maps and labels in memory: every count, and the best IoU of each unit and category, must be ours to the bit.
 With a device the counts of maps that lie on it run too, and must be the same. All else on one CPU thread; each way runs five times, in
-turn. Medians, with the least and the most, of times and of the ratios of one turn. Prints Markdown.
+turn. Medians, with the least and the most, of times and of the ratios of one turn; minutes are for the 63,305 images of Broden at the
+median time of one. Prints Markdown.
 """
 
 import argparse
@@ -47,7 +48,7 @@ from robustlens.neurons.dissection import (  # noqa: E402
 )
 from robustlens.neurons.total_variation import SmoothnessAccumulator  # noqa: E402
 
-SIDE, CELLS, N_LABELS = 112, 13, 1197
+SIDE, CELLS, N_LABELS, N_BRODEN = 112, 13, 1197, 63305
 FORWARD = "forward pass of AlexNet, 224 px"
 CATEGORIES = ("color", "object", "part", "material", "scene", "texture")
 
@@ -224,11 +225,12 @@ def main(n_images: int, n_units: int, lite: Path | None, device: str | None) -> 
 
 def print_steps(each: dict[str, np.ndarray]) -> None:
     """A row a step, of its seconds an image of each turn; then the goals."""
-    print("| step | ms an image | time / forward pass | time / tally of these labels |\n|---|---|---|---|")
+    print("| step | ms an image | time / forward pass | time / tally of these labels | minutes for Broden |\n|---|---|---|---|---|")
     for name, took in each.items():
         tallied = each.get(f"tally, {name.rpartition(', ')[2]}")
         ratio = "" if tallied is None or name.startswith("tally") else spread(took / tallied, 1)
-        print(f"| {name} | {spread(1000 * took, 3)} | {spread(took / each[FORWARD], 3)} | {ratio} |")
+        whole = f"{np.median(took) * N_BRODEN / 60:.1f}"
+        print(f"| {name} | {spread(1000 * took, 3)} | {spread(took / each[FORWARD], 3)} | {ratio} | {whole} |")
     peer = "NetDissect-Lite" if "NetDissect-Lite, dense labels" in each else "the common loop"
     for kind in ("sparse", "dense"):
         state_goal(f"{peer} / tally, {kind} labels", each[f"{peer}, {kind} labels"] / each[f"tally, {kind} labels"], at_least=20)

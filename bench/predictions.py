@@ -1,18 +1,21 @@
 """What a prediction job costs beside the bare forward pass and beside bare decoding, in one run.
 
-    python bench/predictions.py [--images 192] [--decoders 2] [--device cpu] [--batch 200]
+    python bench/predictions.py [--images 192] [--decoders N] [--device cpu] [--batch 200]
 
 Pictures are JPEG files of 500 x 375 px, read in place. ResNet-18 at 224 px, where the passes bind, and the miniature AlexNet at
 48 px, where decoding does; random weights, torch on one thread. The bare pass: the network on one block that lies in memory, as often as
 the pictures fill it. Bare decoding: Pillow opens, decodes, resizes and crops each file, in so many threads. The job: predict.py, with
 checksums of the files, blocks, decisions and the table on the disk, without the start of Python. The limit is the slower of the first
-two. Each runs five times, in turn. Prints Markdown.
+two. Each runs five times, in turn. On a GPU also how busy it is meanwhile, as nvidia-smi says every 0.1 s. Prints Markdown.
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,8 @@ from robustlens.stimuli.paintings import draw_painting  # noqa: E402
 
 N_FILES, HEIGHT, WIDTH = 64, 375, 500
 CARD = {"model": "net", "mean": [0.5] * 3, "std": [0.25] * 3, "input": "[0,1] RGB"}
-MISSED = "Checksums of the pictures, decisions and the table come on top of what binds."
+MISSED = "On a CPU the passes run on the cores that decode; checksums of the pictures, decisions and the table come on top."
+WATCHED = 5.0  # seconds of each way on a GPU
 
 
 def write_pictures(folder: Path) -> list[Path]:
@@ -65,8 +69,21 @@ def prepare(folder: Path, architecture: str, network: nn.Module, geometry: dict,
     return str(place / "weights.safetensors"), str(place / "card.json"), str(place / "shard.parquet")
 
 
-def measure(files: tuple[str, str, str], paths: list[Path], geometry: dict, device: torch.device, batch_size: int) -> dict[str, np.ndarray]:
-    """Images a second of each way and turn."""
+def utilisation(run: Callable[[], None], gpu: str, seconds: float) -> np.ndarray:
+    """Share of the time in which a kernel ran on ``gpu``, percent, as nvidia-smi says every 0.1 s while ``run`` is repeated."""
+    query = ["nvidia-smi", f"--id={gpu}", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=100"]
+    with subprocess.Popen(query, stdout=subprocess.PIPE, text=True) as watch:
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            run()
+        watch.terminate()
+        return np.array([int(line) for line in watch.stdout or () if line.strip().isdigit()])
+
+
+def measure(
+    files: tuple[str, str, str], paths: list[Path], geometry: dict, device: torch.device, batch_size: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Images a second of each way and turn; and how busy a GPU is by two of the ways, in percent."""
     weights, card, shard = files
     n_images, side = image_sets.count_rows(shard), geometry["crop"]
     network = load_model(weights, card, str(device))
@@ -98,7 +115,10 @@ def measure(files: tuple[str, str, str], paths: list[Path], geometry: dict, devi
         predict.main(weights, card, [shard], f"{shard}.predictions", **asked, device=str(device), batch_size=batch_size)
 
     seconds = take_turns({"forward pass alone": passes, "decoding alone": decoding, "the job": job})
-    return {way: n_images / found for way, found in seconds.items()}
+    on_gpu = {"forward pass alone": passes, "the job": job} if device.type == "cuda" else {}
+    gpu = f"GPU-{torch.cuda.get_device_properties(device).uuid}" if on_gpu else ""
+    busy = {way: utilisation(run, gpu, WATCHED) for way, run in on_gpu.items()}
+    return {way: n_images / found for way, found in seconds.items()}, busy
 
 
 def main(n_images: int, decoders: int, device_name: str, batch_size: int) -> None:
@@ -111,18 +131,19 @@ def main(n_images: int, decoders: int, device_name: str, batch_size: int) -> Non
         "miniature, 48 px": ("robustlens.models.miniature:alexnet", miniature.alexnet(classes=8), {"resize": 54, "crop": 48}, 8 * n_images),
     }
     print(f"{describe_device(device)}; {decoders} threads decode\n")
-    print("| network | way | images/s | share of the limit |\n|---|---|---|---|")
+    print("| network | way | images/s | share of the limit | GPU busy (%) |\n|---|---|---|---|---|")
     shares = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         paths = write_pictures(folder)
         for title, (architecture, network, geometry, n_pictures) in cases.items():
             files = prepare(folder, architecture, network.eval(), geometry, n_pictures)
-            rates = measure(files, paths, geometry, device, batch_size)
+            rates, busy = measure(files, paths, geometry, device, batch_size)
             limit = np.minimum(rates["forward pass alone"], rates["decoding alone"])
             shares[title] = rates["the job"] / limit
             for way, rate in rates.items():
-                print(f"| {title} | {way} | {spread(rate, 1)} | {spread(rate / limit)} |", flush=True)
+                said = spread(busy[way], 0) if way in busy else ""
+                print(f"| {title} | {way} | {spread(rate, 1)} | {spread(rate / limit)} | {said} |", flush=True)
     for title, share in shares.items():
         state_goal(f"the job's share of the limit, {title}", share, at_least=0.9, missed=MISSED)
 
@@ -130,7 +151,7 @@ def main(n_images: int, decoders: int, device_name: str, batch_size: int) -> Non
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What a prediction job costs beside the bare forward pass and bare decoding.")
     parser.add_argument("--images", type=int, default=192, help="pictures of 224 px; eight times as many of 48 px (192)")
-    parser.add_argument("--decoders", type=int, default=2, help="threads that decode (2)")
+    parser.add_argument("--decoders", type=int, default=os.cpu_count() or 1, help="threads that decode (one a core)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number> (cpu)")
     parser.add_argument("--batch", type=int, default=200, help="pictures a pass on a GPU (200)")
     arguments = parser.parse_args()

@@ -45,7 +45,7 @@ SITE = {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     "PYTHONPATH": str(REPOSITORY / "workflow_scripts"),  # for the script, which lies elsewhere
 }
-MISSED = "Snakemake reads the workflow twice for every job on its node, about 1.5 CPU s each."
+MISSED = "Snakemake starts twice for every job on its node, and reads the workflow each time."
 
 
 def busy() -> float:

@@ -39,7 +39,9 @@ def main(cores: int) -> None:
     for rule, row in rules.head(SHOWN).iterrows():
         print(f"| {rule} | {row['jobs']:.0f} | {row['wall']:.1f} | {row['cpu']:.1f} | {row['memory']:.0f} |")
     print(f"| {len(rules) - SHOWN} others | {rules['jobs'][SHOWN:].sum():.0f} | {rules['wall'][SHOWN:].sum():.1f} | | |")
-    state_goal("seconds of the embedded study", np.array([wall]), at_most=300, missed="The training of eight networks binds.")
+    share = rules.loc["train_model", "cpu"] / jobs["cpu_time"].sum()
+    missed = f"Training eight networks takes {100 * share:.0f} % of the CPU seconds; importing torch a part of every job with a network."
+    state_goal("seconds of the embedded study", np.array([wall]), at_most=300, missed=missed)
 
 
 if __name__ == "__main__":

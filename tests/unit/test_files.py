@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from robustlens import files
-from robustlens.files import replacing, write_json, write_text
+from robustlens.files import EARLY, early_to_disk, replacing, write_json, write_text
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 WRITERS = {"write_text", "write_bytes", "to_csv", "to_parquet", "to_json", "savefig", "save", "save_file", "dump", "write_table"}
@@ -73,6 +73,33 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_text(tmp_path / "made", "new")
     assert (tmp_path / "made").read_text() == "old" and os.listdir(tmp_path) == ["made"]
+
+
+def test_a_large_file_is_on_the_disk_before_it_is_complete(tmp_path, monkeypatch):
+    """All but what was written last, which whoever closes it forces."""
+    forced = []
+    monkeypatch.setattr(files.os, "fdatasync", forced.append)
+    with open(tmp_path / "large", "wb") as file:
+        with early_to_disk(file.fileno()) as written:
+            written(EARLY - 1)
+            assert forced == []
+            written(1)
+        assert forced == [file.fileno()]
+
+
+@pytest.mark.parametrize("n_writes", [1, 2])
+def test_an_error_of_the_disk_is_told_by_the_next_write_or_at_the_end(tmp_path, monkeypatch, n_writes):
+    def refuse(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files.os, "fdatasync", refuse)
+    with (
+        open(tmp_path / "large", "wb") as file,
+        pytest.raises(OSError, match="Input/output error"),
+        early_to_disk(file.fileno()) as written,
+    ):
+        for _ in range(n_writes):
+            written(EARLY)
 
 
 @pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o007, 0o660)])

@@ -69,3 +69,16 @@ def test_a_gpu_that_is_not_there_is_no_cpu(tmp_path, monkeypatch):
     assert done.returncode == 1
     assert "resource device: expected cuda, a device that torch can use, got none of that name" in done.stderr
     assert not (tmp_path / card).exists()
+
+
+@pytest.mark.parametrize(("asked", "left"), [([], "no limit"), (["--max-jobs-per-timespan", "50/1s"], "50 in 1.0 s")])
+def test_jobs_are_looked_at_when_one_ends_and_not_by_the_clock(tmp_path, asked, left):
+    """Unless a number of jobs a second is asked for."""
+    (tmp_path / "Snakefile").write_text(
+        f'include: "{REPOSITORY}/Snakefile"\n\n'
+        "onsuccess:\n"
+        "    limit = workflow.scheduler.job_rate_limiter\n"
+        '    print(f"{limit.max_jobs} in {limit.timespan} s" if limit else "no limit")\n'
+    )
+    done = snakemake(tmp_path, "--snakefile", tmp_path / "Snakefile", *asked, "results/stimuli/clean/manifest.parquet")
+    assert done.stdout.splitlines()[-1] == left

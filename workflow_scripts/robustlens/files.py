@@ -4,13 +4,15 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from robustlens.errors import InputError
 
 UNFINISHED = ".unfinished"  # how names end that were given for the time of writing
+EARLY = 8_000_000  # bytes that are written before the disk is told of them, at least
 
 
 @contextmanager
@@ -37,6 +39,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
             raise InputError(path, "one process that writes it", "another that began later", "end one of them") from error
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def early_to_disk(descriptor: int) -> Iterator[Callable[[int], None]]:
+    """Have the disk take a large file while it is still being written, and not all at once at its end.
+
+    ``descriptor``: of the open file. Gives ``written(n_bytes)``, to be called after each write; a thread waits for the disk meanwhile.
+    An error of the disk is raised by a later call or at the end: the system tells it once, and ``replacing`` would not hear of it.
+    """
+    force = getattr(os, "fdatasync", os.fsync)  # macOS has the second alone
+    n_new, forced = 0, Future[None]()
+    forced.set_result(None)
+
+    def written(n_bytes: int) -> None:
+        nonlocal n_new, forced
+        n_new += n_bytes
+        if n_new >= EARLY and forced.done():
+            forced.result()
+            n_new, forced = 0, disk.submit(force, descriptor)
+
+    with ThreadPoolExecutor(1) as disk:
+        yield written
+        forced.result()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -169,15 +170,19 @@ class Shard:
         with refusing(where, "a readable picture"), open_picture(io.BytesIO(data)) as picture:
             return picture.size
 
+    @cached_property
+    def _listed(self) -> list[tuple[str, str]]:
+        """``image_id`` and ``sha256`` of each row, which pandas looks up slowly."""
+        return list(zip(self.rows["image_id"], self.rows["sha256"], strict=True))
+
     def _encoded(self, row: int) -> tuple[object, bytes]:
         """What to call the picture in messages, and its file. Raises InputError for another one than was listed."""
-        image = self._images[row].as_py()
+        image, (image_id, expected) = self._images[row].as_py(), self._listed[row]
         if image["bytes"]:
-            where, data = f"{self.path} [{self.rows.image_id.iloc[row]}]", image["bytes"]
+            where, data = f"{self.path} [{image_id}]", image["bytes"]
         else:
             where, data = self._originals.where(image["path"]), self._originals.read(image["path"])
-        expected, found = self.rows["sha256"].iloc[row], hashlib.sha256(data).hexdigest()
-        if found != expected:
+        if (found := hashlib.sha256(data).hexdigest()) != expected:
             raise InputError(
                 where, f"the picture that was listed, sha256 {expected[:12]}", found[:12], f"restore it, or delete {self.path}"
             )

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from robustlens.errors import InputError, refusing
+from robustlens.files import early_to_disk
 from robustlens.hdf5 import CHECKED, REMAKE, open_hdf5, write_values, writing_hdf5
 from robustlens.manifest import check_exactly_once
 
@@ -63,6 +64,7 @@ class ActivationWriter:
 
     def __enter__(self) -> "ActivationWriter":
         self._file = self._closing.enter_context(writing_hdf5(self.path, self._attributes))
+        self._on_disk = self._closing.enter_context(early_to_disk(self._file.id.get_vfd_handle()))
         write_values(self._file, "image_id", np.array(self.image_ids))
         n_images = len(self.image_ids)
         for layer, shape in self._layers.items():
@@ -149,12 +151,13 @@ class ActivationWriter:
         size, length = int(np.prod(shape)), dataset.chunks[0]
         if self._compression or start % length or not (stop % length == 0 or stop == len(dataset)):
             dataset[start:stop] = room[:size].reshape(shape)
-            return
-        room[size:-2] = 0  # behind the last image
-        words = room.view("<u2")
-        checksum = fletcher32(words[:-2])
-        words[-2:] = checksum & 0xFFFF, checksum >> 16
-        dataset.id.write_direct_chunk((start, 0, 0, 0), words)
+        else:
+            room[size:-2] = 0  # behind the last image
+            words = room.view("<u2")
+            checksum = fletcher32(words[:-2])
+            words[-2:] = checksum & 0xFFFF, checksum >> 16
+            dataset.id.write_direct_chunk((start, 0, 0, 0), words)
+        self._on_disk(2 * size)
 
     def __exit__(self, kind, error, trace) -> None:
         self._waiting.put(None)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from robustlens.images import RESAMPLING, Shard
 
@@ -26,6 +25,8 @@ SPREADS = np.array([0.2175, 0.0188, 0.0045])
 
 def augment_picture(picture: Image.Image, augmentation: list[str], side: int, resampling: int, random: np.random.Generator) -> Image.Image:
     """The picture (RGB) after those of :data:`OF_PICTURES` that move or recolour it; ``side``: of a random resized crop, px."""
+    from torchvision.transforms.v2 import functional as F  # slow to import
+
     if "random-resized-crop" in augmentation:
         left, top, width, height = random_crop(*picture.size, random)
         picture = F.resized_crop(picture, top, left, height, width, [side, side], resampling)
