@@ -6,8 +6,8 @@ Pictures of 224 px, the paper's layers of the network, random weights, one CPU t
 plain file and forced to the disk; the activation file, from values that lie in memory (float16 check and conversion among it) and forced
 to the disk, by each filter; the same read again once the system has forgotten them; the forward pass alone; the whole job of
 dump_activations.py; and a plain loop of hooks that writes each block to an h5py dataset without chunks, names, checks or checksums (what
-thingsvision comes to, whose packages do not go with today's NumPy). Each way runs five times, in turn; ratios are those of one turn. Prints
-Markdown.
+thingsvision comes to, whose packages do not go with today's NumPy). The last two load the network first, without the start of Python. Each
+way runs five times, in turn; ratios are those of one turn. Prints Markdown.
 """
 
 import argparse
@@ -121,11 +121,11 @@ def measure_passes(files: tuple[str, str], model: Classifier, layers: list[str],
         dump_activations.main(*files, str(shard.path), str(folder / "dump.h5"), **asked, device="cpu", batch_size=4)
 
     def plain_loop() -> None:
-        path = folder / "loop.h5"
-        with h5py.File(path, "w") as file, torch.inference_mode(), recorded(model, layers, lambda _, maps: maps) as outputs:
+        path, loaded = folder / "loop.h5", load_model(*files, "cpu")
+        with h5py.File(path, "w") as file, torch.inference_mode(), recorded(loaded, layers, lambda _, maps: maps) as outputs:
 
             def write(images: Tensor, rows: slice) -> None:
-                model(images)
+                loaded(images)
                 for name, maps in outputs.items():
                     if name not in file:
                         file.create_dataset(name, (n_images, *maps.shape[1:]), np.float16)

@@ -44,9 +44,9 @@ CPU_ONLY = "All of it ran on the CPU: no GPU was at hand (`make bench DEVICE=cud
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "scipy", "h5py", "pyarrow", "pillow", "opencv-python-headless", "snakemake")
 INTRODUCTION = """# Speed and memory
 
-What `make bench` measured, side by side in one run, on {machine}, on {date}. Run it on yours: it takes a while
-and writes this page. Numbers are medians, with the least and the most of the runs behind them; ratios are those of one turn, since a
-machine's speed drifts. What a whole study costs `snakemake plan` says. {device}
+What `make bench` measured, side by side in one run, on {machine}, on {date}. Run it on yours: it takes
+an hour on two cores and writes this page. Numbers are medians, with the least and the most of the runs behind them; ratios are those of one
+turn, since a machine's speed drifts. What a whole study costs `snakemake plan` says. {device}
 
 {versions}.
 

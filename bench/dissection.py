@@ -50,6 +50,7 @@ from robustlens.neurons.total_variation import SmoothnessAccumulator  # noqa: E4
 
 SIDE, CELLS, N_LABELS, N_BRODEN = 112, 13, 1197, 63305
 FORWARD = "forward pass of AlexNet, 224 px"
+PASSED = 64  # pictures a pass on a device
 CATEGORIES = ("color", "object", "part", "material", "scene", "texture")
 
 
@@ -210,13 +211,13 @@ def main(n_images: int, n_units: int, lite: Path | None, device: str | None) -> 
     ways["total variation, clean and noisy"] = lambda: SmoothnessAccumulator(n_units).add(maps, maps)
     ways[FORWARD] = lambda: network(picture)
     if device:
-        network_there, pictures_there = alexnet(weights=None).eval().to(there.device), torch.rand(64, 3, 224, 224, device=there.device)
+        network_there, pictures_there = alexnet(weights=None).eval().to(there.device), torch.rand(PASSED, 3, 224, 224, device=there.device)
         ways[f"{FORWARD}, on {device}"] = lambda: network_there(pictures_there).cpu()
     with torch.inference_mode():
         for way in ways.values():
             way()  # compiles, and warms up
         seconds = take_turns(ways)
-    n_images_of = dict.fromkeys(ways, n_images) | {FORWARD: len(picture), f"{FORWARD}, on {device}": 64}
+    n_images_of = dict.fromkeys(ways, n_images) | {FORWARD: len(picture), f"{FORWARD}, on {device}": PASSED}
     print(f"{n_units} units of {CELLS} x {CELLS} cells, {n_images} images, label maps of {SIDE} px, torch {torch.__version__}\n")
     print_steps({name: took / n_images_of[name] for name, took in seconds.items()})
     if operator:

@@ -33,6 +33,7 @@ def state_goal(aim: str, found: np.ndarray, *, at_least: float | None = None, at
     value, limit = float(np.median(found)), (at_most or 0.0) if at_least is None else at_least
     reached = value >= limit if at_least is not None else value <= limit
     digits = 0 if value >= 20 else 2
-    said = "reached" if reached else f"missed by {100 * abs(value - limit) / limit:.0f} %. {missed}".strip()
+    percent = 100 * abs(value - limit) / limit
+    said = "reached" if reached else f"missed by {percent:.{0 if percent >= 1 else 1}f} %. {missed}".strip()
     bound = f"at {'least' if at_least is not None else 'most'} {limit:g}"
     print(f"\nGoal: {aim}: {bound}. Found: {spread(found, digits)}: {said}", flush=True)

@@ -35,6 +35,7 @@ def test_a_spread_is_median_least_most():
     ("found", "limit", "said"),
     [
         ([0.5, 0.6, 0.9], {"at_least": 0.8}, "at least 0.8. Found: 0.60 (0.50 to 0.90): missed by 25 %. It rained."),
+        ([0.796], {"at_least": 0.8}, "at least 0.8. Found: 0.80 (0.80 to 0.80): missed by 0.5 %. It rained."),
         ([0.5, 0.8, 0.9], {"at_least": 0.8}, "at least 0.8. Found: 0.80 (0.50 to 0.90): reached"),
         ([2.0, 3.0, 1.0], {"at_most": 1.0}, "at most 1. Found: 2.00 (1.00 to 3.00): missed by 100 %. It rained."),
         ([28.0, 30.0, 31.0], {"at_most": 30.0}, "at most 30. Found: 30 (28 to 31): reached"),
@@ -78,7 +79,8 @@ def test_dissection(capsys):
     assert goals(capsys) == [*sums, "histogram / forward pass"]
 
 
-def test_dissection_on_a_device(capsys):
+def test_dissection_on_a_device(capsys, monkeypatch):
+    monkeypatch.setattr(dissection, "PASSED", 2)
     dissection.main(n_images=2, n_units=4, lite=None, device="cpu")
     assert "| tally on cpu, dense labels |" in capsys.readouterr().out
 
