@@ -73,10 +73,12 @@ def utilisation(run: Callable[[], None], gpu: str, seconds: float) -> np.ndarray
     """Share of the time in which a kernel ran on ``gpu``, percent, as nvidia-smi says every 0.1 s while ``run`` is repeated."""
     query = ["nvidia-smi", f"--id={gpu}", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=100"]
     with subprocess.Popen(query, stdout=subprocess.PIPE, text=True) as watch:
-        started = time.monotonic()
-        while time.monotonic() - started < seconds:
-            run()
-        watch.terminate()
+        try:
+            started = time.monotonic()
+            while time.monotonic() - started < seconds:
+                run()
+        finally:
+            watch.terminate()
         return np.array([int(line) for line in watch.stdout or () if line.strip().isdigit()])
 
 
@@ -142,7 +144,7 @@ def main(n_images: int, decoders: int, device_name: str, batch_size: int) -> Non
             limit = np.minimum(rates["forward pass alone"], rates["decoding alone"])
             shares[title] = rates["the job"] / limit
             for way, rate in rates.items():
-                said = spread(busy[way], 0) if way in busy else ""
+                said = spread(busy[way], 0) if len(busy.get(way, ())) else ""
                 print(f"| {title} | {way} | {spread(rate, 1)} | {spread(rate / limit)} | {said} |", flush=True)
     for title, share in shares.items():
         state_goal(f"the job's share of the limit, {title}", share, at_least=0.9, missed=MISSED)

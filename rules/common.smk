@@ -156,7 +156,7 @@ def part_of_study(*keys):
 
 def look_only_when_a_job_ends():
     """Undo Snakemake's limit of 100 jobs a second, unless another was asked for: with it, each job that has ended makes it look at all jobs once
-    more a second until the end, in the miniature 150 times a second, a sixth of a core."""
+    more a second until the end; in the miniature that took a sixth of a core."""
     limit = workflow.scheduler.job_rate_limiter
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None

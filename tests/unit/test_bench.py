@@ -4,11 +4,13 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import activations  # from bench/, as are the next five
+import activations  # from bench/, as are the next six
 import dissection
 import numpy as np
+import pandas as pd
 import predictions
 import pytest
+import study
 import stylization
 from timing import spread, state_goal, take_turns
 
@@ -112,3 +114,22 @@ def test_activations(capsys, tmp_path):
 def test_stylization(capsys):
     stylization.main(n_images=2, side=32, n_paintings=1, device_name="cpu", batch_size=2)
     assert capsys.readouterr().out.count("\n| AdaIN, here") == 2
+
+
+def test_study(capsys, monkeypatch):
+    """By benchmark files of a run that did not take place: 30 of 40 CPU seconds train, and the jobs ran for 50 s."""
+
+    def run(command, **_):
+        for rule, cpu in (("train_model", 30), ("predict", 10)):
+            path = Path(command[command.index("--directory") + 1], "benchmarks", rule, "net.tsv")
+            path.parent.mkdir(parents=True)
+            pd.DataFrame({"s": [25.0], "cpu_time": [cpu], "max_pss": [100.0]}).to_csv(path, sep="\t", index=False)
+        return study.subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(study.subprocess, "run", run)
+    times = iter([0.0, 400.0])
+    monkeypatch.setattr(study.time, "monotonic", lambda: next(times))
+    study.main(2)
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 cores: 400 s; 2 jobs of 50 s in all, 40 s of CPU\n")
+    assert "Training eight networks takes 75 % of the CPU seconds; a job had 80 % of a core while it ran." in printed
