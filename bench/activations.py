@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+WHOLE = {"n_images": None, "scaling": "own"}  # an image set as it is
 sys.path.append(str(REPOSITORY / "workflow_scripts"))
 
 import h5py  # noqa: E402
@@ -117,8 +118,8 @@ def measure_passes(files: tuple[str, str], model: Classifier, layers: list[str],
                 pass
 
     def dump() -> None:
-        asked: dict[str, Any] = {"image_set": "clean", "layers": layers, "n_images": None, "compression": "none"}
-        dump_activations.main(*files, str(shard.path), str(folder / "dump.h5"), **asked, device="cpu", batch_size=4)
+        asked: dict[str, Any] = {"image_sets": {"clean": WHOLE}, "layers": layers, "compression": "none"}
+        dump_activations.main(*files, [str(shard.path)], [str(folder / "dump.h5")], **asked, device="cpu", batch_size=4)
 
     def plain_loop() -> None:
         path, loaded = folder / "loop.h5", load_model(*files, "cpu")

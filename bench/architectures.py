@@ -82,18 +82,21 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
                 raise InputError(name, "finite logits", "NaN or inf")
             store(folder / f"{image_set}.h5", name, {layer: maps.numpy() for layer, maps in outputs.items()})
     n_units = sum(maps.shape[1] for maps in outputs.values())
-    paths = {key: str(folder / f"{key}.h5") for key in ("clean", "noisy")}
+    manifest = str(folder / "manifest.parquet")
+    paths = {key: [str(folder / f"{key}.h5")] for key in ("clean", "noisy")}
     measure_maps.main(
         **paths,
+        manifest=manifest,
         smoothness=str(folder / "smoothness.parquet"),
         top_images=str(folder / "top.parquet"),
         top_maps=str(folder / "top.h5"),
         model=name,
+        n_images=len(images),
         k=9,
     )
     labels, concepts, units = str(folder / "labels.h5"), str(folder / "concepts.parquet"), str(folder / "units.parquet")
     iou, categories = (str(folder / f"{table}.parquet") for table in ("iou", "categories"))
-    dissect.main(paths["clean"], labels, concepts, iou, categories, units, model=name, quantile=0.005)
+    dissect.main(paths["clean"], manifest, labels, concepts, iou, categories, units, model=name, quantile=0.005)
     for table in ("smoothness", "units"):
         if (rows := len(pd.read_parquet(folder / f"{table}.parquet"))) != n_units:
             raise InputError(table, f"a row for each of {n_units} units", rows)

@@ -54,13 +54,13 @@ def make_model(folder: Path, files: Files, layers: dict, n_images: int, n_concep
     scores = {name: random.integers(0, 99, len(units)) for name in ("shape_score", "texture_score", "n_changed")}
     write_to(
         folder.parents[1] / "ablation" / folder.name / "units.parquet",
-        units.assign(n_images=1200, n_shape=250, n_texture=800, **scores),
+        units.assign(model=folder.name, n_images=1200, n_shape=250, n_texture=800, **scores),
         files.ablation,
     )
     write_to(folder / "broden" / "units.parquet", units, files.units)
     write_to(
-        folder / "broden" / "complexity.parquet",
-        units.assign(threshold=0.01, n_concepts=random.integers(0, 9, len(units))),
+        folder.parent / "broden" / f"complexity-{folder.name}.parquet",
+        units.assign(model=folder.name, threshold=0.01, n_concepts=random.integers(0, 9, len(units))),
         files.complexity,
     )
     top = units.loc[units.index.repeat(N_TOP)].assign(rank=np.tile(np.arange(N_TOP), len(units)), row=0, column=0)

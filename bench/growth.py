@@ -34,7 +34,7 @@ from robustlens.job import limit_torch_threads  # noqa: E402
 PICTURES, SIDE, LABELS, PER_SHARD = 112, 56, 1197, 100
 MACHINE = {"device": "cpu", "batch_size": 200}
 LAYERS = ["features.1", "features.4", "features.7", "features.9", "features.11"]
-SEEN = {"image_set": "set", "scaling": "own", **MACHINE}
+SEEN = {"image_sets": {"set": {"n_images": None, "scaling": "own"}}, "scaling": "own", **MACHINE}
 DECIDED = {"stimuli": ["set"], "classes": {"set": None}, "sixteen_by": "mean", "probabilities": True, **MACHINE}
 ASKED = {"model": "net", "quantile": 0.005}
 PROGRAM = f"""
@@ -84,9 +84,9 @@ def jobs_of_shard(folder: Path, shard: Path, made: Path, n_images: int, labels: 
     """What ``call`` says of each script that runs the network on one shard; their files lie in ``made``."""
     model = folder / "weights.safetensors", folder / "card.json"
     made.mkdir()
-    dumped = {"image_set": "set", "layers": LAYERS, "n_images": None, "compression": "none", **MACHINE}
+    dumped = {"image_sets": {"set": {"n_images": None, "scaling": "own"}}, "layers": LAYERS, "compression": "none", **MACHINE}
     found = {
-        "dump_activations": call("dump_activations", *model, shard, made / "dump.h5", **dumped),
+        "dump_activations": call("dump_activations", *model, [shard], [made / "dump.h5"], **dumped),
         "predict": call("predict", *model, [shard], made / "predictions.parquet", **DECIDED),
         "count_values": call("count_values", *model, shard, made / "values.h5", layers=LAYERS, **SEEN),
     }
@@ -104,17 +104,19 @@ def jobs_of_set(folder: Path, shards: list[Path], ids: list[str], counted: Path)
     tables = [folder / name for name in ("iou", "categories", "units")]
     maps, model = [folder / name for name in ("smoothness", "top-images", "top-maps.h5")], {"model": "net"}
 
+    gathered = {"models": ["net"], "sources": {"set": 0}}
+
     def of(name: str) -> list[Path]:
         return [shard / name for shard in shards]
 
     return {
         "link_activations": run("link_activations", manifest, of("dump.h5"), view),
-        "dissect": run("dissect", view, *labels, *tables, **ASKED),
-        "measure_maps": run("measure_maps", view, view, *maps, k=9, **model),
+        "dissect": run("dissect", of("dump.h5"), manifest, *labels, *tables, **ASKED),
+        "measure_maps": run("measure_maps", of("dump.h5"), of("dump.h5"), manifest, *maps, n_images=len(ids), k=9, **model),
         "find_thresholds": run("find_thresholds", of("values.h5"), manifest, folder / "own-thresholds.parquet", **ASKED),
         "add_tallies": run("add_tallies", of("tallies.h5"), manifest, counted, labels[1], *tables, denominator="paper", **model),
         "add_maps": run("add_maps", of("maps.h5"), manifest, *maps, n_images=len(ids), k=9, **model),
-        "gather_predictions": run("gather_predictions", of("predictions.parquet"), [manifest], folder / "gathered", sources={"set": 0}),
+        "gather_predictions": run("gather_predictions", of("predictions.parquet"), [manifest], [folder / "gathered"], **gathered),
     }
 
 

@@ -37,25 +37,6 @@ rule ablate_units:
         "../workflow_scripts/ablate_units.py"
 
 
-rule add_scores:
-    """Shape and texture score of every unit of one model, over all shards."""
-    input:
-        shards=ablation_shards,
-    output:
-        units="results/ablation/{model}/units.parquet",
-    log:
-        "logs/add_scores/{model}.log",
-    benchmark:
-        "benchmarks/add_scores/{model}.tsv"
-    localrule: True
-    conda:
-        "../envs/robustlens.yaml"
-    params:
-        code=code("add_scores.py"),
-    script:
-        "../workflow_scripts/add_scores.py"
-
-
 rule ablate_concepts:
     """Wrong decisions of both networks of a pair, on one shard of each stimulus, without the units that carry a concept."""
     input:

@@ -1,8 +1,8 @@
 # NEEDS  results/stimuli/{stimulus}/shard-{shard}.parquet, results/models/{model}/
 # MAKES  results/adversarial/{attack}/{model}/shard-{shard}.parquet    images that attack this model
-#        results/robustness/{model}/shard-{shard}.parquet              decisions under an attack of several radii
+#        results/robustness/{model}/shard-{shard}.parquet              decisions under an attack of several epsilons
 #        results/predictions/{model}/{suite}/shard-{shard}.parquet
-#        results/predictions/{model}/predictions.parquet               every image of every stimulus exactly once
+#        results/predictions/{model}/predictions.parquet               every image of every stimulus exactly once, all models
 
 
 include: "common/inference.smk"
@@ -35,33 +35,40 @@ rule attack_images:
         "../workflow_scripts/attack_images.py"
 
 
-rule trace_robustness:
-    """Decisions of one model on one shard that is attacked ever more strongly."""
+rule attack_and_sweep:
+    """The same of the attack whose epsilon is swept, and what the model decides on the first images under each epsilon."""
     input:
         ancient(verified_model),
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
-        shard=traced_shard,
+        shard=swept_shard,
     output:
+        adversarial=f"results/adversarial/{SWEPT}/{{model}}/shard-{{shard}}.parquet",
         decisions="results/robustness/{model}/shard-{shard}.parquet",
     log:
-        "logs/trace_robustness/{model}_{shard}.log",
+        "logs/attack_and_sweep/{model}_{shard}.log",
     benchmark:
-        "benchmarks/trace_robustness/{model}_{shard}.tsv"
+        "benchmarks/attack_and_sweep/{model}_{shard}.tsv"
+    wildcard_constraints:
+        model=one_of(STUDIED),
+        shard=one_of(SWEPT_SHARDS),
     conda:
         "../envs/robustlens.yaml"
     resources:
         device=NETWORK["device"],
         batch_size=NETWORK["batch_size"],
-        images=traced_images,
+        images=swept_shard_images,
     params:
-        spec=traced_attack,
-        radii=config["robustness"]["eps"],
-        n_images=traced_images,
+        spec=swept_attack,
+        epsilons=config["robustness"]["eps"],
+        n_images=swept_images,
         seed=SEED,
-        code=code("trace_robustness.py"),
+        code=code("attack_and_sweep.py"),
     script:
-        "../workflow_scripts/trace_robustness.py"
+        "../workflow_scripts/attack_and_sweep.py"
+
+
+ruleorder: attack_and_sweep > attack_images
 
 
 rule predict:
@@ -94,19 +101,20 @@ rule predict:
 
 
 rule gather_predictions:
-    """All predictions of one model, checked against the manifests."""
+    """All predictions of every model, checked against the manifests."""
     input:
-        shards=prediction_shards,
+        shards=[shard for model in config["models"] for shard in prediction_shards(model)],
         manifests=expand("results/stimuli/{source}/manifest.parquet", source=PREDICTED_SOURCES),
     output:
-        predictions="results/predictions/{model}/predictions.parquet",
+        predictions=expand("results/predictions/{model}/predictions.parquet", model=config["models"]),
     log:
-        "logs/gather_predictions/{model}.log",
+        "logs/gather_predictions.log",
     benchmark:
-        "benchmarks/gather_predictions/{model}.tsv"
+        "benchmarks/gather_predictions.tsv"
     conda:
         "../envs/robustlens.yaml"
     params:
+        models=list(config["models"]),
         sources={name: PREDICTED_SOURCES.index(source) for name, source in PREDICTED.items()},
         code=code("gather_predictions.py"),
     script:

@@ -3,13 +3,11 @@
 #        results/reports/tables/*.csv, claims.csv, figures/, explorer/, index.html, study.json
 
 NEURONS = {
-    "filters": expand("results/neurons/{model}/filters.parquet", model=config["models"]),
+    "filters": ["results/neurons/filters.parquet"],
     "smoothness": expand("results/neurons/{model}/smoothness.parquet", model=STUDIED if NOISE else []),
     "units": expand("results/neurons/{model}/{concept_set}/units.parquet", concept_set=config["concepts"], model=config["models"]),
-    "complexity": expand(
-        "results/neurons/{model}/{concept_set}/complexity.parquet", concept_set=config["concepts"], model=config["models"]
-    ),
-    "ablation": expand("results/ablation/{model}/units.parquet", model=ABLATED if CONFLICT else []),
+    "complexity": expand("results/neurons/{concept_set}/complexity.parquet", concept_set=config["concepts"]),
+    "ablation": [shard for model in ABLATED for shard in ablation_shards(model)] if CONFLICT else [],
     "top_images": expand("results/neurons/{model}/top_images.parquet", model=STUDIED if NOISE else []),
     "top_maps": expand("results/neurons/{model}/top_maps.h5", model=STUDIED if NOISE else []),
     "iou": expand("results/neurons/{model}/{concept_set}/iou.parquet", concept_set=config["concepts"], model=config["models"]),
@@ -59,7 +57,8 @@ rule tabulate_behaviour:
     input:
         PUBLISHED_LISTS,
         predictions=PREDICTIONS,
-        robustness=traced_shards(),
+        robustness=swept_shards(),
+        training=expand("results/models/{model}/training.parquet", model=TRAINED),
         manifest=["results/stimuli/clean/manifest.parquet"] if SELECTED_PAIRS else [],
     output:
         selected=expand("results/both_correct/{pair}/manifest.parquet", pair=SELECTED_PAIRS),
@@ -73,6 +72,7 @@ rule tabulate_behaviour:
         mce_csv="results/reports/tables/mce.csv",
         robustness_csv="results/reports/tables/robustness.csv",
         paired_csv="results/reports/tables/accuracy_paired.csv",
+        training_csv="results/reports/tables/training.csv",
     log:
         "logs/tabulate_behaviour.log",
     benchmark:
@@ -88,25 +88,6 @@ rule tabulate_behaviour:
         code=code("tabulate_behaviour.py") + code_of_table("alexnet_errors.csv") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/tabulate_behaviour.py"
-
-
-rule tabulate_training:
-    """Training curves of all trained models."""
-    input:
-        training=expand("results/models/{model}/training.parquet", model=TRAINED),
-    output:
-        training_csv="results/reports/tables/training.csv",
-    log:
-        "logs/tabulate_training.log",
-    benchmark:
-        "benchmarks/tabulate_training.tsv"
-    localrule: True
-    conda:
-        "../envs/robustlens.yaml"
-    params:
-        code=code("tabulate_training.py"),
-    script:
-        "../workflow_scripts/tabulate_training.py"
 
 
 rule tabulate_units:

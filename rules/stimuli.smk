@@ -60,14 +60,13 @@ rule list_images:
     benchmark:
         "benchmarks/list_images/{source}.tsv"
     wildcard_constraints:
-        source=one_of([name for name in config["sources"] if name not in SIFTED]),
+        source=one_of([name for name in INDEXED if name not in SIFTED]),
     localrule: True
     conda:
         "../envs/robustlens.yaml"
     params:
         name="{source}",
         source=of_source,
-        seed=SEED,
         code=code("list_images.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/list_images.py"
@@ -97,8 +96,33 @@ rule sift_images:
         "../workflow_scripts/sift_images.py"
 
 
+rule render_source:
+    """The images of an embedded source, in order, and the first shard of them, rendered."""
+    output:
+        manifest="results/stimuli/{source}/manifest.parquet",
+        shard_file="results/stimuli/{source}/shard-0000.parquet",
+    log:
+        "logs/render_source/{source}.log",
+    benchmark:
+        "benchmarks/render_source/{source}.tsv"
+    wildcard_constraints:
+        source=one_of(RENDERED),
+    conda:
+        "../envs/robustlens.yaml"
+    resources:
+        images=first_images,
+    params:
+        name="{source}",
+        source=of_source,
+        seed=SEED,
+        images_per_shard=shard_size,
+        code=code("render_source.py"),
+    script:
+        "../workflow_scripts/render_source.py"
+
+
 rule render_images:
-    """One shard of an embedded source, drawn."""
+    """One of the further shards of an embedded source, rendered."""
     input:
         manifest="results/stimuli/{source}/manifest.parquet",
     output:
@@ -109,6 +133,7 @@ rule render_images:
         "benchmarks/render_images/{source}_{shard}.tsv"
     wildcard_constraints:
         source=one_of(RENDERED),
+        shard="(?!0000)[0-9]+",
     conda:
         "../envs/robustlens.yaml"
     resources:

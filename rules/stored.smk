@@ -1,4 +1,4 @@
-# NEEDS  results/activations/{model}/{image_set}/view.h5, results/concepts/{concept_set}/labels.h5
+# NEEDS  results/activations/{model}/{image_set}/shard-{shard}.h5, results/concepts/{concept_set}/labels.h5
 # MAKES  results/neurons/{model}/smoothness.parquet, top_images.parquet, top_maps.h5
 #        results/neurons/{model}/{concept_set}/iou.parquet, categories.parquet, units.parquet
 # From stored activations; in their place rules/streamed.smk where they are not stored.
@@ -7,8 +7,9 @@
 rule measure_maps:
     """Total variation of activation maps on clean and noisy images, and the images that activate each unit most."""
     input:
-        clean="results/activations/{model}/clean/view.h5",
+        clean=clean_activations,
         noisy=noisy_activations,
+        manifest="results/stimuli/clean/manifest.parquet",
     output:
         smoothness="results/neurons/{model}/smoothness.parquet",
         top_images="results/neurons/{model}/top_images.parquet",
@@ -21,6 +22,7 @@ rule measure_maps:
         "../envs/robustlens.yaml"
     params:
         model="{model}",
+        n_images=config["activations"]["n_images"],
         k=config["top_images"],
         code=code("measure_maps.py"),
     script:
@@ -30,7 +32,8 @@ rule measure_maps:
 rule dissect:
     """IoU of every unit with every concept."""
     input:
-        activations="results/activations/{model}/{concept_set}/view.h5",
+        activations=concept_activations,
+        manifest="results/stimuli/{concept_set}/manifest.parquet",
         labels="results/concepts/{concept_set}/labels.h5",
         concepts="results/concepts/{concept_set}/concepts.parquet",
     output:

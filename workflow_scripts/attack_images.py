@@ -2,15 +2,14 @@
 
 from robustlens.images import read_shard, write_shard
 from robustlens.models.registry import load_model
-from robustlens.stimuli.adversarial import attack
+from robustlens.stimuli.adversarial import attack, describe_attack
 
 
 def main(weights: str, card: str, shard: str, adversarial: str, *, spec: dict, seed: int, device: str, batch_size: int):
     """``spec``: the attack's entry in the config."""
     model = load_model(weights, card, device)
     pixels, rows = attack(model, read_shard(shard), spec, seed=seed, batch_size=batch_size)
-    origin = {"attack": spec, "model": model.card["model"], "weights_sha256": model.card["sha256"], "seed": seed}
-    write_shard(adversarial, rows, pixels=iter(pixels), origin=origin)
+    write_shard(adversarial, rows, pixels=iter(pixels), origin=describe_attack(model, spec, seed))
 
 
 if __name__ == "__main__":

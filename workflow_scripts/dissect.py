@@ -2,13 +2,15 @@
 
 from robustlens.concepts import open_labels
 from robustlens.errors import InputError
+from robustlens.images import read_manifest
 from robustlens.neurons.dissection import ConceptIndex, TallyAccumulator, ThresholdAccumulator, Thresholds
 from robustlens.neurons.dissection_tables import write_dissection
-from robustlens.store import ActivationStore, open_store
+from robustlens.store import ActivationStore, open_shards
 
 
 def main(
-    activations: str,
+    activations: list[str],
+    manifest: str,
     labels: str,
     concepts: str,
     iou: str,
@@ -19,13 +21,14 @@ def main(
     quantile: float,
     denominator: str = "paper",
 ) -> None:
-    """Write what :func:`robustlens.neurons.dissection_tables.write_dissection` does, in two passes over ``activations``.
+    """Write what :func:`robustlens.neurons.dissection_tables.write_dissection` does, in two passes over the shards ``activations``.
 
-    The images of the activations and of the labels must be the same; they are matched by image_id.
+    The images of the activations, of ``manifest`` and of the labels must be the same; they are matched by image_id.
     """
-    with open_store(activations) as store, open_labels(labels, concepts) as labelled:
+    image_ids = read_manifest(manifest)["image_id"].tolist()
+    with open_shards(activations, image_ids) as store, open_labels(labels, concepts) as labelled:
         if set(store.image_ids) != set(labelled.image_ids):
-            raise InputError(activations, f"the images of {labels}", "others", "dump the activations of this concept set")
+            raise InputError(activations[0], f"the images of {labels}", "others", "dump the activations of this concept set")
         thresholds = {layer: layer_thresholds(store, layer, quantile) for layer in store.layers}
         index = ConceptIndex(labelled.concepts)
         size = labelled.height, labelled.width

@@ -1,4 +1,4 @@
-"""Activations of one model's layers on one shard of an image set, into HDF5."""
+"""Activations of one model's layers on one shard of one image set, or of several, into HDF5."""
 
 from contextlib import ExitStack
 
@@ -6,8 +6,9 @@ from torch import Tensor
 
 from robustlens.errors import InputError
 from robustlens.host_copies import PinnedRing
-from robustlens.images import read_shard
+from robustlens.images import Shard, read_shard
 from robustlens.models.layers import studied_layers
+from robustlens.models.registry import Classifier
 from robustlens.store import AHEAD, ActivationWriter
 from robustlens.streaming import describe_input, open_model, streamed
 
@@ -15,28 +16,45 @@ from robustlens.streaming import describe_input, open_model, streamed
 def main(
     weights: str,
     card: str,
-    shard: str,
-    activations: str,
+    shards: list[str],
+    activations: list[str],
     *,
-    image_set: str,
+    image_sets: dict[str, dict],
     layers: list[str | dict] | None,
-    n_images: int | None,
     compression: str,
-    scaling: str = "own",
     device: str,
     batch_size: int,
 ):
-    """``layers``: names, or ``{layer, units}`` for some units of one, None for the default ones; ``n_images``: how many images of the
-    shard to dump, None for all of them.
+    """``shards``, ``activations``: an image shard and a file for each of ``image_sets``.
 
-    ``scaling``: ``own``, ``lite`` or ``lite-twice`` (:func:`robustlens.models.registry.scale_as_lite`).
+    ``image_sets``: name -> ``n_images``, how many images of the shard to dump (None for all), and ``scaling``: ``own``, ``lite`` or
+    ``lite-twice`` (:func:`robustlens.models.registry.scale_as_lite`). ``layers``: names, or ``{layer, units}`` for some units of one, None
+    for the default ones.
     """
-    model, images = open_model(weights, card, device, scaling), read_shard(shard)
     units = {entry["layer"]: entry["units"] for entry in layers or [] if isinstance(entry, dict)}
     names = None if layers is None else [entry if isinstance(entry, str) else entry["layer"] for entry in layers]
-    model.layers = studied_layers(model.network, model.card, names, images.pixels(0, 1).shape[1])
-    n_images = len(images) if n_images is None else min(n_images, len(images))
-    attributes = describe_input(model.card, image_set, scaling) | ({"units": units} if units else {})
+    model, scaled = None, ""
+    for (image_set, asked), shard, path in zip(image_sets.items(), shards, activations, strict=True):
+        if model is None or scaled != asked["scaling"]:  # the scaling is part of the network
+            model, scaled = open_model(weights, card, device, asked["scaling"]), asked["scaling"]
+        images = read_shard(shard)
+        model.layers = studied_layers(model.network, model.card, names, images.pixels(0, 1).shape[1])
+        n_images = len(images) if asked["n_images"] is None else min(asked["n_images"], len(images))
+        attributes = describe_input(model.card, image_set, scaled) | ({"units": units} if units else {})
+        dump(model, images, n_images, path, attributes, units, compression, batch_size)
+
+
+def dump(
+    model: Classifier,
+    images: Shard,
+    n_images: int,
+    activations: str,
+    attributes: dict,
+    units: dict[str, list[int]],
+    compression: str,
+    batch_size: int,
+) -> None:
+    """Write the activations of ``model.layers`` on the first ``n_images`` of a shard; of layers in ``units`` those units alone."""
     with ExitStack() as stack:
         writer = None
         for rows, (whole,) in streamed(model, [images], n_images, batch_size):

@@ -1,4 +1,4 @@
-"""All predictions of one model: the shards of its suites joined, every image of every stimulus there exactly once."""
+"""All predictions of every model: the shards of its suites joined, every image of every stimulus there exactly once."""
 
 from typing import Any
 
@@ -11,17 +11,32 @@ from robustlens.images import read_manifest, read_table
 from robustlens.manifest import ImageCount
 
 
-def main(shards: list[str], manifests: list[str], predictions: str, *, sources: dict):
-    """``manifests``: one a source; ``sources``: stimulus name -> position of its source's manifest in that list."""
+def main(shards: list[str], manifests: list[str], predictions: list[str], *, models: list[str], sources: dict):
+    """``shards``: equally many of each of ``models``, in their order; ``manifests``: one a source; ``predictions``: one file a model.
+
+    ``sources``: stimulus name -> position of its source's manifest in that list.
+    """
     images = [pd.Index(read_manifest(path)["image_id"]) for path in manifests]
-    counts = {stimulus: ImageCount(images[number]) for stimulus, number in sources.items()}
+    n_shards = len(shards) // len(models)
+    for number, (model, path) in enumerate(zip(models, predictions, strict=True)):
+        of_model = shards[number * n_shards : (number + 1) * n_shards]
+        join(model, of_model, path, {stimulus: ImageCount(images[number]) for stimulus, number in sources.items()})
+
+
+def join(model: str, shards: list[str], predictions: str, counts: dict[str, ImageCount]) -> None:
+    """Write ``predictions`` of one model.
+
+    Raises InputError for a shard of another model, a stimulus that is not in ``counts``, and for images that are not there once.
+    """
     with replacing(predictions) as temporary:
         writer: Any = None
         for path in shards:
             table = read_table(path)
+            if others := set(table["model"].unique().to_pylist()) - {model}:
+                raise InputError(path, f"predictions of {model}", f"those of {', '.join(sorted(others))}", "delete it and run again")
             for stimulus, rows in table.select(["stimulus", "image_id"]).to_pandas().groupby("stimulus", sort=False):
                 if stimulus not in counts:
-                    raise InputError(path, f"the stimuli {', '.join(sources)}", f"{stimulus} too")
+                    raise InputError(path, f"the stimuli {', '.join(counts)}", f"{stimulus} too")
                 counts[stimulus].add(rows["image_id"])
             writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
             writer.write_table(table)

@@ -5,7 +5,7 @@ from pathlib import Path
 from robustlens.report.behaviour import read_predictions
 from robustlens.report.claims import CLAIM_TESTS, COLUMNS, judge, stimuli_asked
 from robustlens.report.evidence import Evidence
-from robustlens.report.tables import read_parquets, write_csv
+from robustlens.report.tables import read_parquets, read_scores, write_csv
 from robustlens.report.units import read_sets
 
 
@@ -22,7 +22,7 @@ def main(
     *,
     study: dict,
 ):
-    """One Parquet file a model, a model and concept set, or (``concepts``) a concept set."""
+    """One Parquet file a model, a concept set, or both; of ``ablation`` one a model and shard."""
     evidence = Evidence(
         study,
         read_predictions(predictions, stimuli_asked(study)),
@@ -30,7 +30,7 @@ def main(
         read_parquets(smoothness),
         read_sets(units),
         read_sets(complexity),
-        read_parquets(ablation),
+        read_scores(ablation),
         read_sets(concepts),
     )
     judged = judge(evidence)

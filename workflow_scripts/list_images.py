@@ -2,19 +2,14 @@
 
 from robustlens.errors import InputError
 from robustlens.images import write_manifest
-from robustlens.stimuli.cues import list_scenes
 from robustlens.stimuli.sources import KINDS, list_source
 
 
-def main(manifest: str, *, name: str, source: dict, seed: int) -> None:
-    """``source``: its entry in the config. Pictures that are drawn have ids that begin with its ``name``."""
-    if source["kind"] == "embedded":
-        rows = list_scenes(name, source["n_images"], source.get("cues", "both"), seed)
-    elif source["kind"] in KINDS:
-        rows = list_source(source)
-    else:
-        raise InputError(f"sources.{name}.kind", f"embedded, {', '.join(KINDS)}", source["kind"])
-    write_manifest(manifest, rows)
+def main(manifest: str, *, name: str, source: dict) -> None:
+    """``name``, ``source``: a source in the config that is read in place."""
+    if source["kind"] not in KINDS:
+        raise InputError(f"sources.{name}.kind", ", ".join(KINDS), source["kind"])
+    write_manifest(manifest, list_source(source))
 
 
 if __name__ == "__main__":

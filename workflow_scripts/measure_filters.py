@@ -1,4 +1,4 @@
-"""Total variation and colour share of every convolution filter of a network (rule measure_filters)."""
+"""Total variation and colour share of every convolution filter of all networks (rule measure_filters)."""
 
 import pandas as pd
 
@@ -7,17 +7,20 @@ from robustlens.models.filters import read_filters
 from robustlens.neurons.total_variation import filter_statistics
 
 
-def main(weights: str, card: str, filters: str, *, model: str, initial: str | None = None) -> None:
-    """Write ``filters`` of the convolutions of ``card``, from the state dicts ``weights`` and ``initial`` (before training, if known)."""
-    frames = []
-    for state, path in {"trained": weights, "initial": initial}.items():
-        if path:  # Snakemake gives an empty list where there is no file
-            frame = filter_statistics(read_filters(path, card))
-            frame.insert(2, "weights", state)
+def main(weights: list[str], cards: list[str], initial: list[str], filters: str, *, models: list[str], trained: list[str]) -> None:
+    """Write ``filters`` of the convolutions of ``cards``, from the state dicts ``weights``, one of each of ``models``.
+
+    ``initial``: those before training, of the networks ``trained`` here.
+    """
+    before, frames = dict(zip(trained, initial, strict=True)), []
+    for model, path, card in zip(models, weights, cards, strict=True):
+        states = {"trained": path} | ({"initial": before[model]} if model in before else {})
+        for state, file in states.items():
+            frame = filter_statistics(read_filters(file, card))
+            frame.insert(0, "model", model)
+            frame.insert(3, "weights", state)
             frames.append(frame)
-    table = pd.concat(frames, ignore_index=True)
-    table.insert(0, "model", model)
-    write_parquet(filters, table)
+    write_parquet(filters, pd.concat(frames, ignore_index=True))
 
 
 if __name__ == "__main__":

@@ -3,31 +3,34 @@
 import pandas as pd
 
 from robustlens.errors import InputError
-from robustlens.images import write_parquet
+from robustlens.images import read_manifest, write_parquet
 from robustlens.neurons.top_images import TopImages
 from robustlens.neurons.top_maps import write_top_maps
 from robustlens.neurons.total_variation import SmoothnessAccumulator
-from robustlens.store import ActivationStore, open_store
+from robustlens.store import ActivationStore, open_shards
 
 N_BYTES = 8_000_000  # of a block; it becomes several float64 arrays of four times the size
 
 
-def main(clean: str, noisy: str, smoothness: str, top_images: str, top_maps: str, *, model: str, k: int) -> None:
-    """Write ``smoothness``, ``top_images`` and ``top_maps`` (of the clean images) from two activation views of one network.
+def main(
+    clean: list[str], noisy: list[str], manifest: str, smoothness: str, top_images: str, top_maps: str, *, model: str, n_images: int, k: int
+) -> None:
+    """Write ``smoothness``, ``top_images`` and ``top_maps`` (of the clean images) from the activations of one network on two image sets.
 
-    Images are matched by image_id.
+    Shards of each, which together hold the first ``n_images`` of ``manifest``; images are matched by image_id.
     """
+    image_ids = read_manifest(manifest)["image_id"].tolist()[:n_images]
     tables: dict[str, list[pd.DataFrame]] = {smoothness: [], top_images: []}
     strongest = {}
-    with open_store(clean) as first, open_store(noisy) as second:
-        _check_same(first, second, clean, noisy)
+    with open_shards(clean, image_ids) as first, open_shards(noisy, image_ids) as second:
+        _check_same(first, second, clean[0], noisy[0])
         for layer in first.layers:
             n_units = first.shape(layer)[1]
             total_variation, top = SmoothnessAccumulator(n_units), TopImages(n_units, k)
             for rows, maps in first.blocks(layer, N_BYTES):
-                image_ids = first.image_ids[rows]
-                total_variation.add(maps, second.images(layer, image_ids))
-                top.add(image_ids, maps)
+                ids = first.image_ids[rows]
+                total_variation.add(maps, second.images(layer, ids))
+                top.add(ids, maps)
             for path, table in ((smoothness, total_variation.result()), (top_images, top.result())):
                 tables[path].append(table.assign(model=model, layer=layer))
             strongest[layer] = top.maps()

@@ -19,12 +19,15 @@ from robustlens.report.behaviour import (
 )
 from robustlens.report.corruptions import corruption_errors, corruption_scores, image_errors
 from robustlens.report.selection import SELECTION, compare, select
-from robustlens.report.tables import write_csv
+from robustlens.report.tables import read_parquets, write_csv
+
+TRAINING = ["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"]
 
 
 def main(
     predictions: list[str],
     robustness: list[str],
+    training: list[str],
     manifest: list[str],
     selected: list[str],
     accuracy_csv: str,
@@ -37,6 +40,7 @@ def main(
     robustness_csv: str,
     paired_csv: str,
     by_class_csv: str,
+    training_csv: str,
     *,
     pairs: dict,
     conflict: str | None,
@@ -45,7 +49,8 @@ def main(
     resamples: int,
 ):
     """``predictions``: one Parquet file a model, of which two at most are in memory; ``manifest``: that of ``clean``, if it was predicted;
-    ``selected``: then one manifest a pair, of the clean images that both its networks label correctly; ``robustness``: decisions by radius.
+    ``selected``: then one manifest a pair, of the clean images that both its networks label correctly; ``robustness``:
+    decisions by epsilon; ``training``: the learning curve of each network that is trained here.
 
     ``conflict``: the cue-conflict stimulus; ``corruptions``: image set -> ``corruption``, ``severity``; ``baseline``: the model that
     corruption errors are relative to. None, or empty, where there is none.
@@ -67,6 +72,7 @@ def main(
     write_csv(Path(corruption_errors_csv), corruption_errors(pd.concat(accuracies, ignore_index=True), corruptions))
     write_csv(Path(mce_csv), corruption_scores(errors, corruptions, baseline=baseline, count=resamples))
     write_csv(Path(robustness_csv), accuracy_by_radius(robustness))
+    write_csv(Path(training_csv), read_parquets(training, TRAINING))
     rows, paired = [], {}
     for name, pair in pairs.items():
         table = read_predictions(_of_pair(paths, pair))

@@ -5,7 +5,7 @@ from pathlib import Path
 from robustlens.models.filters import read_filters
 from robustlens.report import unit_pairs
 from robustlens.report import units as tables
-from robustlens.report.tables import read_parquets, write_csv
+from robustlens.report.tables import read_parquets, read_scores, write_csv
 
 
 def main(
@@ -24,12 +24,14 @@ def main(
     iou: float,
     resamples: int,
 ):
-    """One Parquet file a model (and concept set) in, one CSV a table out; the first concept set labels the layers' tables.
+    """One Parquet file a model, a concept set, or both in, of ``ablation`` one a shard; one CSV a table out.
+
+    The first concept set labels the layers' tables.
 
     ``weights``, ``cards``: of the networks of pairs, in folders of their names; ``written``: one file a table, of its name.
     """
     all_units = tables.read_sets(units, tables.UNITS)
-    smooth, scores = read_parquets(smoothness), read_parquets(ablation)
+    smooth, scores = read_parquets(smoothness), read_scores(ablation)
     counts = tables.first_set(tables.read_sets(complexity))
     changes = unit_pairs.noise_changes(smooth, pairs)
     kernels = {Path(path).parent.name: read_filters(path, card, first=True) for path, card in zip(weights, cards, strict=True)}

@@ -10,9 +10,10 @@ def ablated_images(wildcards):
     return shard_images(CONFLICT, wildcards.shard, config["ablation"]["n_images"])
 
 
-def ablation_shards(wildcards):
+def ablation_shards(model):
+    """The scores of a model's units, shard by shard; whoever reads them adds them up."""
     shards = shard_numbers(CONFLICT, config["ablation"]["n_images"])
-    return [f"results/ablation/{wildcards.model}/shard-{shard}.parquet" for shard in shards]
+    return [f"results/ablation/{model}/shard-{shard}.parquet" for shard in shards]
 
 
 def of_both(path):

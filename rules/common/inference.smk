@@ -14,26 +14,31 @@ def attacked_shard(wildcards):
     return f"results/stimuli/{source_of(wildcards.attack)}/shard-{wildcards.shard}.parquet"
 
 
-def traced_attack(wildcards):
-    attack = config["attacks"][config["robustness"]["attack"]]
-    return {key: value for key, value in attack.items() if key != "source"}
+SWEPT = config["robustness"]["attack"] or "none"
+SWEPT_SHARDS = shard_numbers(SWEPT, config["robustness"]["n_images"]) if config["robustness"]["attack"] else []
 
 
-def traced_shard(wildcards):
-    return f"results/stimuli/{source_of(config['robustness']['attack'])}/shard-{wildcards.shard}.parquet"
+def swept_attack(wildcards):
+    return {key: value for key, value in config["attacks"][SWEPT].items() if key != "source"}
 
 
-def traced_images(wildcards):
+def swept_shard(wildcards):
+    return f"results/stimuli/{source_of(SWEPT)}/shard-{wildcards.shard}.parquet"
+
+
+def swept_shard_images(wildcards):
+    """Resource: how many images a shard holds, all of which are attacked."""
+    return shard_images(SWEPT, wildcards.shard)
+
+
+def swept_images(wildcards):
     """How many of the first ``robustness.n_images`` images a shard holds."""
-    return shard_images(config["robustness"]["attack"], wildcards.shard, config["robustness"]["n_images"])
+    return shard_images(SWEPT, wildcards.shard, config["robustness"]["n_images"])
 
 
-def traced_shards():
-    """Of every network that is no control; nothing where the config asks for no curve."""
-    if not config["robustness"]["attack"]:
-        return []
-    shards = shard_numbers(config["robustness"]["attack"], config["robustness"]["n_images"])
-    return [f"results/robustness/{model}/shard-{shard}.parquet" for model in STUDIED for shard in shards]
+def swept_shards():
+    """Of every network that is no control; nothing where the config asks for no sweep."""
+    return [f"results/robustness/{model}/shard-{shard}.parquet" for model in STUDIED for shard in SWEPT_SHARDS]
 
 
 def suite_members(wildcards):
@@ -49,9 +54,9 @@ def predicted_images(wildcards):
     return sum(shard_images(name, wildcards.shard) for name in suite_members(wildcards))
 
 
-def prediction_shards(wildcards):
+def prediction_shards(model):
     return [
-        f"results/predictions/{wildcards.model}/{suite}/shard-{shard}.parquet"
+        f"results/predictions/{model}/{suite}/shard-{shard}.parquet"
         for suite, members in config["suites"].items()
         for shard in max((shard_numbers(name) for name in members), key=len)
     ]

@@ -85,7 +85,3 @@ def verified_images():
 
 def import_code(wildcards):
     return code("import_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
-
-
-def initial_weights(wildcards):
-    return f"results/models/{wildcards.model}/initial.safetensors" if wildcards.model in TRAINED else []

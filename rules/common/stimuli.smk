@@ -50,6 +50,11 @@ def concept_spec(wildcards):
     return config["concepts"][wildcards.concept_set]
 
 
+def first_images(wildcards):
+    """Resource: how many images the first shard of a source holds."""
+    return min(shard_size(wildcards), source_images(wildcards))
+
+
 def source_images(wildcards):
     return of_source(wildcards)["n_images"]
 

@@ -7,6 +7,7 @@ from PIL import Image
 import list_images
 import render_concepts
 import render_images
+import render_source
 from robustlens.images import Shard
 
 
@@ -26,11 +27,11 @@ def drawn(tmp_path):
 
     def draw(images_per_shard: int = 10, seed: int = 0) -> list[str]:
         source, folder = {"kind": "embedded", "n_images": 10}, tmp_path / f"drawn-{images_per_shard}-{seed}"
-        list_images.main(str(folder / "manifest.parquet"), name="clean", source=source, seed=seed)
         paths = [str(folder / f"shard-{shard}.parquet") for shard in range(-(-10 // images_per_shard))]
-        for shard, path in enumerate(paths):
-            cut = {"shard": shard, "images_per_shard": images_per_shard}
-            render_images.main(str(folder / "manifest.parquet"), path, name="clean", source=source, seed=seed, **cut)
+        common = {"name": "clean", "source": source, "seed": seed, "images_per_shard": images_per_shard}
+        render_source.main(str(folder / "manifest.parquet"), paths[0], **common)
+        for shard, path in enumerate(paths[1:], start=1):
+            render_images.main(str(folder / "manifest.parquet"), path, shard=shard, **common)
         return paths
 
     return draw
@@ -49,7 +50,7 @@ def folder(tmp_path):
 @pytest.fixture
 def indexed(tmp_path, folder):
     """The manifest of ``folder``."""
-    list_images.main(str(tmp_path / "indexed.parquet"), name="real", source=folder, seed=0)
+    list_images.main(str(tmp_path / "indexed.parquet"), name="real", source=folder)
     return str(tmp_path / "indexed.parquet")
 
 

@@ -1,4 +1,4 @@
-"""dissect: from a view and packed labels to the matrix and the units, whatever the shards."""
+"""dissect: from activations and packed labels to the matrix and the units, whatever the shards."""
 
 import json
 import subprocess
@@ -12,7 +12,8 @@ import pytest
 
 from dissect import main
 from robustlens.errors import InputError
-from robustlens.store import ActivationWriter, link_shards
+from robustlens.images import write_manifest
+from robustlens.store import ActivationWriter
 
 ATTRIBUTES = {"model": "net", "image_set": "scenes", "weights_sha256": "abc", "preprocessing": "[0,1]"}
 SCRIPTS = ["link_activations", "measure_filters", "measure_maps", "dissect", "count_concepts"]
@@ -42,7 +43,7 @@ def labels(tmp_path, planes):
     return str(tmp_path / "labels.h5"), str(tmp_path / "concepts.parquet")
 
 
-def view(folder, planes, order, n_shards):
+def dumped(folder, planes, order, n_shards):
     """Layer ``fine``: a unit that is the object, one of noise; layer ``coarse``: two silent units. Images in ``order``."""
     noise = np.random.default_rng(1).normal(size=planes[:, 0].shape)
     layers = {"fine": np.stack([planes[:, 1] == 3, noise], axis=1).astype(np.float32), "coarse": np.zeros((N, 2, 2, 2), np.float32)}
@@ -53,13 +54,14 @@ def view(folder, planes, order, n_shards):
         with ActivationWriter(paths[-1], [f"i{row}" for row in rows], shapes, ATTRIBUTES, "gzip") as writer:
             for name, maps in layers.items():
                 writer.write(name, 0, maps[rows])
-    link_shards(paths, folder / "view.h5", [f"i{row}" for row in order])
-    return str(folder / "view.h5")
+    manifest = pd.DataFrame({"image_id": [f"i{row}" for row in order], "label": 0, "shape": 0, "texture": 0, "path": ""})
+    write_manifest(folder / "manifest.parquet", manifest)
+    return [str(path) for path in paths], str(folder / "manifest.parquet")
 
 
 def test_a_unit_that_is_a_concept(tmp_path, planes, labels):
     paths = [tmp_path / f"{table}.parquet" for table in TABLES]
-    main(view(tmp_path / "a", planes, np.arange(N), 3), *labels, *map(str, paths), model="net", quantile=0.1)
+    main(*dumped(tmp_path / "a", planes, np.arange(N), 3), *labels, *map(str, paths), model="net", quantile=0.1)
     matrix, of_category, best = map(pd.read_parquet, paths)
     assert matrix.columns.tolist() == [
         *("model", "layer", "unit", "concept", "name", "category", "intersection", "activated", "concept_pixels", "iou")
@@ -78,16 +80,16 @@ def test_a_unit_that_is_a_concept(tmp_path, planes, labels):
 
 def test_neither_shards_nor_their_order_change_a_bit(tmp_path, planes, labels):
     for name, order, n_shards in [("a", np.arange(N), 1), ("b", np.arange(N)[::-1], 4)]:
-        source = view(tmp_path / name, planes, order, n_shards)
-        main(source, *labels, *(str(tmp_path / f"{table}-{name}") for table in TABLES), model="net", quantile=0.005)
+        source = dumped(tmp_path / name, planes, order, n_shards)
+        main(*source, *labels, *(str(tmp_path / f"{table}-{name}") for table in TABLES), model="net", quantile=0.005)
     for table in TABLES:
         assert (tmp_path / f"{table}-a").read_bytes() == (tmp_path / f"{table}-b").read_bytes()
 
 
 def test_other_images_are_refused(tmp_path, planes, labels):
-    source = view(tmp_path / "a", planes, np.arange(N - 1), 1)
+    source = dumped(tmp_path / "a", planes, np.arange(N - 1), 1)
     with pytest.raises(InputError, match="expected the images of .*labels.h5"):
-        main(source, *labels, *(str(tmp_path / table) for table in TABLES), model="net", quantile=0.005)
+        main(*source, *labels, *(str(tmp_path / table) for table in TABLES), model="net", quantile=0.005)
 
 
 def test_the_neuron_scripts_start_without_torch():

@@ -15,6 +15,7 @@ from robustlens.store import open_store
 from tiny import coloured, cut_shards, image_rows, little_memory, make_model, pictures
 
 LAYERS = ["conv1", "conv3"]
+MACHINE = {"compression": "none", "device": "cpu", "batch_size": 20}
 
 
 @pytest.fixture
@@ -25,8 +26,9 @@ def model(tmp_path):
 @pytest.fixture
 def dump(tmp_path, model):
     def run(shard, name="a.h5", **changes):
-        settings = {"image_set": "clean", "layers": LAYERS, "n_images": None, "compression": "none", "device": "cpu", "batch_size": 20}
-        main(*model, str(shard.path), str(tmp_path / name), **{**settings, **changes})
+        image_set = {key: changes.pop(key, default) for key, default in (("n_images", None), ("scaling", "own"))}
+        settings = {"image_sets": {changes.pop("image_set", "clean"): image_set}, "layers": LAYERS, **MACHINE}
+        main(*model, [str(shard.path)], [str(tmp_path / name)], **{**settings, **changes})
         return tmp_path / name
 
     return run
@@ -53,6 +55,18 @@ def test_maps_are_those_of_the_network(tmp_path, model, dump):
     card = json.loads((tmp_path / "net" / "card.json").read_text())
     assert attributes["weights_sha256"] == card["sha256"] and attributes["model"] == "net" and attributes["image_set"] == "clean"
     assert attributes["preprocessing"] == "[0,1] RGB, mean [0.5, 0.5, 0.5], std [0.25, 0.25, 0.25]"
+
+
+def test_several_image_sets_in_one_job(tmp_path, model, dump):
+    shards = [cut_shards(tmp_path / name, pictures(9, seed=seed), image_rows(9), 9)[0] for seed, name in enumerate(("clean", "noisy"))]
+    alone = [read(dump(shard, f"{n}.h5", image_set=name)) for n, (name, shard) in enumerate(zip(("clean", "noisy"), shards, strict=True))]
+    paths = [str(tmp_path / f"{name}.h5") for name in ("clean", "noisy")]
+    sets = {name: {"n_images": None, "scaling": "own"} for name in ("clean", "noisy")}
+    main(*model, [str(shard.path) for shard in shards], paths, image_sets=sets, layers=LAYERS, **MACHINE)
+    for path, (ids, maps, attributes) in zip(paths, alone, strict=True):
+        found = read(path)
+        assert found[0] == ids and found[2] == attributes
+        assert all(np.array_equal(found[1][layer], maps[layer]) for layer in LAYERS)
 
 
 def test_chosen_units_of_a_layer(tmp_path, dump):

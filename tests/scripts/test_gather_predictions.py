@@ -24,7 +24,7 @@ def gather(tmp_path):
             paths.append(str(tmp_path / f"shard-{number}.parquet"))
             pd.DataFrame(rows, columns=["stimulus", "image_id"]).assign(model="net", number=number).to_parquet(paths[-1])
         out = tmp_path / "predictions.parquet"
-        main(paths, manifests, str(out), sources={"clean": 0, "noise": 0, "conflict": 1})
+        main(paths, manifests, [str(out)], models=["net"], sources={"clean": 0, "noise": 0, "conflict": 1})
         return pd.read_parquet(out)
 
     run.out = tmp_path / "predictions.parquet"
@@ -42,6 +42,18 @@ def test_shards_are_joined(gather):
     table = gather(first, second)
     assert table["number"].tolist() == [0] * 6 + [1] * 4
     assert set(table["stimulus"]) == {"clean", "noise", "conflict"}
+
+
+def test_each_model_gets_its_file(gather, tmp_path):
+    gather([CLEAN, NOISE, CONFLICT])
+    first = tmp_path / "shard-0.parquet"
+    pd.read_parquet(first).assign(model="other").to_parquet(tmp_path / "other.parquet")
+    manifests, outs = [str(tmp_path / f"{name}.parquet") for name in ("image", "conflict")], [str(tmp_path / name) for name in "ab"]
+    sources = {"clean": 0, "noise": 0, "conflict": 1}
+    main([str(first), str(tmp_path / "other.parquet")], manifests, outs, models=["net", "other"], sources=sources)
+    assert [set(pd.read_parquet(path)["model"]) for path in outs] == [{"net"}, {"other"}]
+    with pytest.raises(InputError, match="shard-0.parquet: expected predictions of other, got those of net; delete it and run again"):
+        main([str(first)], manifests, [str(tmp_path / "c")], models=["other"], sources=sources)
 
 
 @pytest.mark.parametrize(
@@ -69,5 +81,5 @@ def test_a_shard_that_was_cut_short_is_named(gather, tmp_path):
     shard.write_bytes(shard.read_bytes()[:-20])
     gather.out.unlink()
     with pytest.raises(InputError, match="shard-0.parquet: expected a complete Parquet file, got .*; delete it and run again"):
-        main([str(shard)], [], str(gather.out), sources={})
+        main([str(shard)], [], [str(gather.out)], models=["net"], sources={})
     assert not gather.out.exists() and not list(tmp_path.glob(".predictions*"))

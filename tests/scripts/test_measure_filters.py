@@ -1,4 +1,4 @@
-"""measure_filters: trained and initial filters in the order of the card."""
+"""measure_filters: trained and initial filters of every network in the order of its card."""
 
 import json
 
@@ -21,15 +21,20 @@ def model(tmp_path):
     return tmp_path
 
 
-def test_trained_and_initial_filters(model):
+def measure(model, trained=(), names=("net",)) -> pd.DataFrame:
+    """The table of the same network under several names, some of them trained here."""
+    files = {"weights.safetensors": names, "card.json": names, "initial.safetensors": trained}
     main(
-        str(model / "weights.safetensors"),
-        str(model / "card.json"),
+        *([str(model / file)] * len(chosen) for file, chosen in files.items()),
         str(model / "filters.parquet"),
-        model="net",
-        initial=str(model / "initial.safetensors"),
+        models=list(names),
+        trained=list(trained),
     )
-    table = pd.read_parquet(model / "filters.parquet")
+    return pd.read_parquet(model / "filters.parquet")
+
+
+def test_trained_and_initial_filters(model):
+    table = measure(model, ["net"])
     assert table.columns.tolist() == [
         *("model", "layer", "depth", "weights", "unit", "kernel_height", "kernel_width", "n_inputs"),
         *("total_variation", "total_variation_unit_norm", "colour_share"),
@@ -45,24 +50,25 @@ def test_trained_and_initial_filters(model):
     assert table["total_variation_unit_norm"].iloc[1] == table["total_variation_unit_norm"].iloc[4] == 2.0
 
 
-@pytest.mark.parametrize("initial", [None, []])
-def test_an_imported_model_has_no_initial_weights(model, initial):
-    main(str(model / "weights.safetensors"), str(model / "card.json"), str(model / "filters.parquet"), model="net", initial=initial)
-    assert pd.read_parquet(model / "filters.parquet")["weights"].unique().tolist() == ["trained"]
+def test_an_imported_model_has_no_initial_weights(model):
+    table = measure(model, ["own"], ("imported", "own"))
+    assert table.groupby("model", sort=False)["weights"].unique().map(list).to_dict() == {
+        "imported": ["trained"],
+        "own": ["trained", "initial"],
+    }
 
 
 def test_weights_that_do_not_fit_the_card_are_refused(model):
     (model / "card.json").write_text(json.dumps({"convolutions": ["missing"]}))
     with pytest.raises(InputError, match=r"weights.safetensors: .*missing"):
-        main(str(model / "weights.safetensors"), str(model / "card.json"), str(model / "filters.parquet"), model="net")
+        measure(model)
     (model / "weights.safetensors").write_bytes(b"not tensors")
     with pytest.raises(InputError, match=r"weights.safetensors: expected a safetensors file"):
-        main(str(model / "weights.safetensors"), str(model / "card.json"), str(model / "filters.parquet"), model="net")
+        measure(model)
 
 
 def test_a_network_without_convolutions_has_no_filters(model):
     (model / "card.json").write_text(json.dumps({"convolutions": []}))
-    main(str(model / "weights.safetensors"), str(model / "card.json"), str(model / "none.parquet"), model="mixer", initial=None)
-    table = pd.read_parquet(model / "none.parquet")
+    table = measure(model, names=("mixer",))
     assert len(table) == 0 and table.columns[:6].tolist() == ["model", "layer", "depth", "weights", "unit", "kernel_height"]
     assert table["total_variation"].dtype == np.float64 and table["unit"].dtype == np.int32

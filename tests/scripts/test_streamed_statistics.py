@@ -14,7 +14,6 @@ import count_values
 import dissect
 import dump_activations
 import find_thresholds
-import link_activations
 import measure_maps
 import tally_concepts
 from robustlens.errors import InputError
@@ -55,20 +54,19 @@ def dissected(folder):
 
 
 def stored(made, folder):
-    views = {}
-    for name in ("clean", "noisy"):
-        parts = []
-        for number, shard in enumerate(shards_of(made, folder, name, 20)):
-            parts.append(str(folder / f"{name}-{number}.h5"))
-            asked = {"image_set": name, "layers": LAYERS, "n_images": None, "compression": "none"}
-            dump_activations.main(*made["model"], shard, parts[-1], **asked, **MACHINE)
-        views[name] = str(folder / f"{name}.h5")
-        link_activations.main(str(made["folder"] / "manifest.parquet"), parts, views[name])
+    names, manifest = ("clean", "noisy"), str(made["folder"] / "manifest.parquet")
+    parts: dict[str, list[str]] = {name: [] for name in names}
+    sets = {name: {"n_images": None, "scaling": "own"} for name in names}
+    for number, shards in enumerate(zip(*(shards_of(made, folder, name, 20) for name in names), strict=True)):
+        for name in names:
+            parts[name].append(str(folder / f"{name}-{number}.h5"))
+        dump_activations.main(
+            *made["model"], list(shards), [parts[name][-1] for name in names], image_sets=sets, layers=LAYERS, compression="none", **MACHINE
+        )
     asked = {"model": "net", "quantile": 0.05, "denominator": "lite"}
-    dissect.main(views["clean"], *made["labels"], *dissected(folder), **asked)
-    measure_maps.main(
-        views["clean"], views["noisy"], str(folder / "smoothness"), str(folder / "top"), str(folder / "top_maps"), model="net", k=4
-    )
+    dissect.main(parts["clean"], manifest, *made["labels"], *dissected(folder), **asked)
+    tables = [str(folder / name) for name in ("smoothness", "top", "top_maps")]
+    measure_maps.main(parts["clean"], parts["noisy"], manifest, *tables, model="net", n_images=N, k=4)
 
 
 def streamed(made, folder, size, order):

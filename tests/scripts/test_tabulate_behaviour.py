@@ -1,4 +1,4 @@
-"""tabulate_behaviour: ten tables from the predictions of all models."""
+"""tabulate_behaviour: eleven tables from the predictions of all models."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ from robustlens.images import read_manifest, write_manifest
 from robustlens.report.behaviour import BY_CLASS, PAIRED, ROBUSTNESS, accuracy, accuracy_both_correct, read_predictions, shape_bias, top5
 from robustlens.report.corruptions import CORRUPTION_ERRORS, MCE
 from robustlens.report.selection import SELECTION
-from tabulate_behaviour import main
+from tabulate_behaviour import TRAINING, main
 
 FILES = ("accuracy.csv", "top5.csv", "accuracy_both_correct.csv", "shape_bias.csv", "both_correct.csv", "corruption_errors.csv", "mce.csv")
-FILES += ("robustness.csv", "accuracy_paired.csv", "shape_bias_by_class.csv")
+FILES += ("robustness.csv", "accuracy_paired.csv", "shape_bias_by_class.csv", "training.csv")
 STUDY = {
     "pairs": tiny.STUDY["pairs"],
     "conflict": "conflict",
@@ -39,7 +39,7 @@ def manifest(tmp_path):
 
 def run(folder, predictions, study=STUDY, manifest=()) -> list[pd.DataFrame]:
     selected = [str(folder / pair / "selected.parquet") for pair in study["pairs"] if manifest]
-    main(predictions, [], list(manifest), selected, *(str(folder / name) for name in FILES), **study)
+    main(predictions, [], [], list(manifest), selected, *(str(folder / name) for name in FILES), **study)
     return [pd.read_csv(folder / name) for name in FILES]
 
 
@@ -123,7 +123,7 @@ def test_the_order_of_the_models_is_kept_and_nothing_else_moves(tmp_path, predic
         run(tmp_path / name, paths)
     for file in FILES:
         one, other = (pd.read_csv(tmp_path / name / file) for name in "ab")
-        if file not in ("both_correct.csv", "robustness.csv", "accuracy_paired.csv"):
+        if file not in ("both_correct.csv", "robustness.csv", "accuracy_paired.csv", "training.csv"):
             assert one["model"].iloc[0] == "s" and other["model"].iloc[0] == "r"
         columns = list(one.columns)
         assert one.sort_values(columns).reset_index(drop=True).equals(other.sort_values(columns).reset_index(drop=True))
@@ -133,4 +133,4 @@ def test_a_study_without_pairs_conflict_images_and_corruptions(tmp_path, predict
     accuracies, *others = run(tmp_path, predictions[:1], NOTHING)
     assert len(accuracies) == len(others[0]) == 8 and not any(map(len, others[1:]))
     assert others[2].columns.tolist() == ["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"]
-    assert [table.columns.tolist() for table in others[3:]] == [SELECTION, CORRUPTION_ERRORS, MCE, ROBUSTNESS, PAIRED, BY_CLASS]
+    assert [table.columns.tolist() for table in others[3:]] == [SELECTION, CORRUPTION_ERRORS, MCE, ROBUSTNESS, PAIRED, BY_CLASS, TRAINING]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -202,11 +203,11 @@ def image_list_sha256(image_ids: list[str]) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------------- views
-def link_shards(shard_paths: Sequence[str | Path], view_path: str | Path, image_ids: list[str]) -> None:
+def link_shards(shard_paths: Sequence[str | Path], view_path: str | Path, image_ids: list[str], where: str = "") -> None:
     """Write a view: the layers of all shards as virtual datasets (relative paths), images in the order of ``image_ids``.
 
-    Raises InputError unless the shards, ordered by their first image, hold every id exactly once and in order, and agree in
-    layers, shapes, weights and preprocessing.
+    Raises InputError, naming ``where`` or else the view, unless the shards, ordered by their first image, hold every id exactly once and in
+    order, and agree in layers, shapes, weights and preprocessing.
     """
     position = {image_id: row for row, image_id in enumerate(image_ids)}
     shards = []
@@ -215,9 +216,9 @@ def link_shards(shard_paths: Sequence[str | Path], view_path: str | Path, image_
             shards.append(shard)
     shards.sort(key=lambda shard: position.get(shard.image_ids[0], len(position)))
     found = [image_id for shard in shards for image_id in shard.image_ids]
-    check_exactly_once(str(view_path), image_ids, found)
+    check_exactly_once(where or str(view_path), image_ids, found)
     if found != list(image_ids):
-        raise InputError(view_path, "shards in the order of the manifest", "another order", "dump the shards again")
+        raise InputError(where or view_path, "shards in the order of the manifest", "another order", "dump the shards again")
     _check_alike(shards)
     view_path = Path(view_path)
     first = shards[0]
@@ -237,6 +238,16 @@ def link_shards(shard_paths: Sequence[str | Path], view_path: str | Path, image_
                 layout[start:stop] = h5py.VirtualSource(source["path"], layer, shard.shape(layer))
                 start = stop
             file.create_virtual_dataset(layer, layout, fillvalue=np.nan)
+
+
+@contextmanager
+def open_shards(shard_paths: Sequence[str | Path], image_ids: list[str]) -> Iterator["ActivationStore"]:
+    """The shards as one store, checked as :func:`link_shards` does, through a view that is gone afterwards."""
+    with TemporaryDirectory(prefix="robustlens-") as folder:
+        view = Path(folder).resolve() / "view.h5"
+        link_shards(shard_paths, view, image_ids, where=str(Path(shard_paths[0]).parent))
+        with open_store(view) as store:
+            yield store
 
 
 def _check_alike(shards: list["ActivationStore"]) -> None:

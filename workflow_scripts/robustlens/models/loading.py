@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -44,12 +45,13 @@ class Batch:
 class TrainingImages:
     """The labelled images of some shards in random access, by row: their number over all shards.
 
-    ``augmentation``: names of changes, of which those of :data:`OF_PICTURES` are made here.
+    ``augmentation``: names of changes, of which those of :data:`OF_PICTURES` are made here. ``labels``: the column of the shards that is
+    learnt, ``label``, ``shape`` or ``texture``.
     """
 
-    def __init__(self, shards: list[Shard], augmentation: Iterable[str] = ()):
-        self.shards = [replace(shard, rows=shard.rows[["image_id", "label", "sha256"]]) for shard in shards]
-        self.labels = np.concatenate([shard.rows["label"].to_numpy(np.int64) for shard in shards])
+    def __init__(self, shards: list[Shard], augmentation: Iterable[str] = (), labels: str = "label"):
+        self.shards = [replace(shard, rows=_labelled(shard, labels)) for shard in shards]
+        self.labels = np.concatenate([shard.rows["label"].to_numpy(np.int64) for shard in self.shards])
         self.offsets = np.cumsum([0, *(len(shard) for shard in shards)])
         self.augmentation = [name for name in augmentation if name in OF_PICTURES]
         fits = "random-resized-crop" not in self.augmentation and shards[0].pixels(0, 1).nbytes * len(self) <= CACHE_BYTES
@@ -98,3 +100,10 @@ class TrainingImages:
         pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         light = None if lights[0] is None else torch.from_numpy(np.stack(lights)).view(-1, 3, 1, 1)
         return Batch(pixels, light, torch.from_numpy(self.labels[rows]))
+
+
+def _labelled(shard: Shard, labels: str) -> pd.DataFrame:
+    """``image_id``, ``label`` and ``sha256`` of the images, the label taken from the column ``labels``. Raises InputError without one."""
+    if labels not in shard.rows:
+        raise InputError(f"training images {shard.path}", f"a column {labels!r} to learn", f"columns {', '.join(shard.rows.columns)}")
+    return shard.rows.assign(label=shard.rows[labels])[["image_id", "label", "sha256"]]

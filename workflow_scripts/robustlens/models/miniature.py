@@ -1,4 +1,4 @@
-"""Small networks after AlexNet, GoogLeNet and ResNet for 48 x 48 images, trained on a laptop in seconds to a minute.
+"""Small networks after AlexNet, GoogLeNet and ResNet for 32 x 32 images, trained on a laptop in seconds to a minute.
 
 Each takes float32 ``[n_images, 3, height, width]`` and gives logits ``[n_images, n_classes]``. Named children are the layers that the
 study looks at; the output of each is taken after its last ReLU. Recipe and measured behaviour: docs/miniature.md.
@@ -67,8 +67,7 @@ class GoogLeNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         maps = F.max_pool2d(self.conv1(images), 2)
         maps = F.max_pool2d(self.conv2(maps), 2)
-        maps = F.max_pool2d(self.inception4(self.inception3(maps)), 2)
-        return self.head(self.inception5(maps).mean((2, 3)))
+        return self.head(self.inception5(self.inception4(self.inception3(maps))).mean((2, 3)))
 
 
 class Residual(nn.Module):
@@ -95,7 +94,7 @@ class ResNet(nn.Module):
         self.conv1 = convolution(3, 24, 7, 2)
         self.layer1 = Residual(24, 24)
         self.layer2 = Residual(24, 48, 2)
-        self.layer3 = Residual(48, 72, 2)
+        self.layer3 = Residual(48, 72)
         self.head = nn.Linear(72, classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -80,8 +80,9 @@ def train(task: Task, after: str | Path, *, device: str, n_processes: int = 1) -
 
 def _advance(task: Task, after: str | Path, device: torch.device, rank: int = 0, n_ranks: int = 1) -> None:
     augmentation = task.recipe["augmentation"]
-    pictures = TrainingImages([read_shard(path) for path in task.shards], augmentation)
-    held_out = TrainingImages([read_shard(path) for path in task.held_out]) if task.held_out else None
+    labels = task.recipe.get("labels", "label")
+    pictures = TrainingImages([read_shard(path) for path in task.shards], augmentation, labels)
+    held_out = TrainingImages([read_shard(path) for path in task.held_out], labels=labels) if task.held_out else None
     classifier = Classifier(task.network(), **task.normalisation(), layers=[], card={"model": task.model})
     common: dict[str, Any] = {"seed": task.seed, "model": task.model, "device": device, "held_out": held_out}
     under_way = Training(classifier, pictures, task.recipe, **common, rank=rank, n_ranks=n_ranks)

@@ -19,20 +19,24 @@ UNITS = {  # what the time of a rule's job grows with; of rules that are not nam
             "train_part",
             "verify_model",
             "attack_images",
-            "trace_robustness",
+            "attack_and_sweep",
             "predict",
             "dump_activations",
+            "dump_image_set",
             "ablate_units",
             "ablate_concepts",
         )
         + ("count_values", "tally_concepts", "compare_maps"),
         "GFLOP",
     ),
-    **dict.fromkeys(("render_images", "make_stimulus", "compute_stimulus", "render_concepts"), "Mpixel"),  # of the pictures
+    **dict.fromkeys(
+        ("render_source", "render_images", "make_stimulus", "compute_stimulus", "render_concepts"), "Mpixel"
+    ),  # of the pictures
     **dict.fromkeys(("sift_images", "index_images", "index_concepts", "pack_concepts", "gather_predictions"), "image"),
     "measure_maps": "GB",  # of activations
     "dissect": "Mpixel",  # of the units' maps at the size of the label maps
 }
+ONE_PASS = ("verify_model", "predict", "dump_activations", "dump_image_set", "count_values", "tally_concepts")  # over each image
 PREDICTION_BYTES = 24  # of a row of predictions, compressed, beside 4 a class where all probabilities are kept
 
 
@@ -83,19 +87,21 @@ class Costs:
         if job.rule in ("train_model", "train_part"):
             forward, to_pixels = self._training_passes(job, images)
             return forward, images + to_pixels
-        if job.rule == "attack_images":  # use_best looks at the last image too; the first block's labels are checked
-            attack = self.config["attacks"][job.wildcards["attack"]]
-            forward = images * (attack["steps"] + bool(attack["use_best"])) + min(images, self._block(job, self._side(attack["source"])))
-            return forward, images * attack["steps"]
-        if job.rule == "trace_robustness":  # as many attacks as radii, a decision after each and one without
-            n_radii, attack = len(self.config["robustness"]["eps"]), self.config["attacks"][self.config["robustness"]["attack"]]
-            forward = images * (1 + n_radii * (attack["steps"] + bool(attack["use_best"]) + 1))
-            return forward + min(images, self._block(job, self._side(attack["source"]))), n_radii * images * attack["steps"]
+        if job.rule in ("attack_images", "attack_and_sweep"):  # use_best looks at the last image too; the first block's labels are checked
+            attack = self._attack(job)
+            looks = attack["steps"] + bool(attack["use_best"])
+            first = min(images, self._block(job, self._side(attack["source"])))
+            swept, epsilons = self._swept(job)  # decided without an attack and at each epsilon, of which the attack's own is there already
+            others = [eps for eps in epsilons if eps != attack["eps"]]
+            forward = images * looks + first
+            if swept:
+                forward += swept * (1 + len(epsilons) + len(others) * looks) + min(swept, first)
+            return forward, (images + swept * len(others)) * attack["steps"]
         if job.rule == "ablate_units":  # the intact network, and a decision for every unit
             return images * (1 + self._network(job, self._side(self.config["ablation"]["stimulus"]))[0].n_units), 0
         if job.rule == "compare_maps":  # clean and noisy
             return 2 * images, 0
-        return images if job.rule in ("verify_model", "predict", "dump_activations", "count_values", "tally_concepts") else 0, 0
+        return images if job.rule in ONE_PASS else 0, 0
 
     # ---------------------------------------------------------------------------------------------------------------- networks
     def _train_model(self, job: Job, images: int) -> dict:
@@ -122,16 +128,25 @@ class Costs:
         return {"amount": images * network.forward, "n_bytes": 0, **common}
 
     def _attack_images(self, job: Job, images: int) -> dict:
-        side = self._side(self.config["attacks"][job.wildcards["attack"]]["source"])
+        side = self._side(self._attack(job)["source"])
         network, common = self._network(job, side)
         forward, backward = self._passes(job, images)
         amount = forward * network.forward + backward * network.to_pixels
         return {"amount": amount, "n_bytes": None, **common, "pixels": images * side**2 / 1e6}
 
-    def _trace_robustness(self, job: Job, images: int) -> dict:
-        network, common = self._network(job, self._side(self.config["attacks"][self.config["robustness"]["attack"]]["source"]))
-        forward, backward = self._passes(job, images)
-        return {"amount": forward * network.forward + backward * network.to_pixels, "n_bytes": 0, **common}
+    _attack_and_sweep = _attack_images
+
+    def _attack(self, job: Job) -> dict:
+        return self.config["attacks"][job.wildcards.get("attack", self.config["robustness"]["attack"])]
+
+    def _swept(self, job: Job) -> tuple[int, list[float]]:
+        """How many images of a job are attacked at several epsilons, and at which."""
+        if job.rule != "attack_and_sweep":
+            return 0, []
+        asked = self.config["robustness"]
+        source, shard = self.config["attacks"][asked["attack"]]["source"], int(job.wildcards["shard"])
+        most = self._shard_images(source, shard) if asked["n_images"] is None else asked["n_images"] - shard * self._length(source)
+        return min(self._shard_images(source, shard), most), asked["eps"]
 
     def _predict(self, job: Job, images: int) -> dict:
         sides: Counter[int] = Counter()
@@ -142,9 +157,21 @@ class Costs:
         network, common = networks[sides.most_common(1)[0][0]]
         return {"amount": amount, "n_bytes": images * self._row_bytes(network), **common}
 
-    def _dump_activations(self, job: Job, images: int) -> dict:
+    def _dump_image_set(self, job: Job, images: int) -> dict:
         network, common = self._network(job, self._side(job.wildcards["image_set"]))
         return {"amount": images * network.forward, "n_bytes": images * 2 * network.n_cells, **common}
+
+    def _dump_activations(self, job: Job, images: int) -> dict:
+        """Every image set, each of the size of its images."""
+        noise, n_images = self.config["activations"]["noise"], self.config["activations"]["n_images"]
+        shown = {name: self._shard_images(name, int(job.wildcards["shard"])) for name in self.config["concepts"]}
+        if noise:
+            first = int(job.wildcards["shard"]) * self._length("clean")
+            shown |= dict.fromkeys(("clean", noise), min(self._shard_images("clean", int(job.wildcards["shard"])), n_images - first))
+        networks = {name: self._network(job, self._side(name)) for name in shown}
+        amount = sum(n * networks[name][0].forward for name, n in shown.items())
+        n_bytes = sum(n * 2 * networks[name][0].n_cells for name, n in shown.items())
+        return {"amount": amount, "n_bytes": n_bytes, **networks[next(iter(shown))][1]}
 
     def _count_values(self, job: Job, images: int) -> dict:
         """What it writes depends on how many values occur."""
@@ -165,6 +192,8 @@ class Costs:
     # ---------------------------------------------------------------------------------------------------------------- pictures
     def _render_images(self, job: Job, images: int) -> dict:
         return self._pictures(images, self._side(job.wildcards["source"]))
+
+    _render_source = _render_images
 
     def _make_stimulus(self, job: Job, images: int) -> dict:
         stimulus = self.config["stimuli"][job.wildcards["stimulus"]]
@@ -190,11 +219,11 @@ class Costs:
 
     # ------------------------------------------------------------------------------------------------------------------ tables
     def _gather_predictions(self, job: Job, images: int) -> dict:
-        """The rows of all suites, read and written once more."""
+        """The rows of all suites and models, read and written once more."""
         members = [name for suite in self.config["suites"].values() for name in suite]
         rows = sum(self._source(name)["n_images"] for name in members)
-        network, _ = self._network(job, self._side(members[0]))
-        return {"amount": rows, "n_bytes": rows * self._row_bytes(network)}
+        networks = [self._network(model, self._side(members[0]))[0] for model in self.config["models"]]
+        return {"amount": rows * len(networks), "n_bytes": rows * sum(map(self._row_bytes, networks))}
 
     def _row_bytes(self, network: NetworkCost) -> int:
         """Of a row of predictions."""
@@ -212,9 +241,9 @@ class Costs:
         return {"amount": 2 * min(self.config["activations"]["n_images"], self._source("clean")["n_images"]) * 2 * network.n_cells / 1e9}
 
     # -------------------------------------------------------------------------------------------------------------- the config
-    def _network(self, job: Job, side: int) -> tuple[NetworkCost, dict]:
-        """What an image costs the job's network, and what tells which other jobs have the same rate."""
-        model = job.wildcards["model"]
+    def _network(self, job: Job | str, side: int) -> tuple[NetworkCost, dict]:
+        """What an image costs the job's network, or that of this name, and what tells which other jobs have the same rate."""
+        model = job if isinstance(job, str) else job.wildcards["model"]
         spec = self.config["models"][model]
         if (model, side) not in self._networks:
             try:
@@ -233,9 +262,11 @@ class Costs:
         return {**self.config["sources"], **self.config["concepts"]}[made[name]["source"] if name in made else name]
 
     def _shard_images(self, name: str, shard: int) -> int:
-        source = self._source(name)
-        length = source.get("images_per_shard", self.config["images_per_shard"])
-        return max(0, min(length, source["n_images"] - shard * length))
+        return max(0, min(self._length(name), self._source(name)["n_images"] - shard * self._length(name)))
+
+    def _length(self, name: str) -> int:
+        """Images a shard."""
+        return self._source(name).get("images_per_shard", self.config["images_per_shard"])
 
     def _training_passes(self, job: Job, images: int) -> tuple[int, int]:
         """Forward passes of a training, and backward ones to the pixels; those to the weights are ``images``.

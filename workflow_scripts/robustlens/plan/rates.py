@@ -22,7 +22,9 @@ from robustlens.plan.jobs import Job
 SAME_WORK = {  # rules whose rate is that of another one
     "train_part": "train_model",
     "verify_model": "predict",
-    **dict.fromkeys(("count_values", "tally_concepts", "compare_maps"), "dump_activations"),
+    **dict.fromkeys(("dump_image_set", "count_values", "tally_concepts", "compare_maps"), "dump_activations"),
+    "render_source": "render_images",
+    "attack_and_sweep": "attack_images",
 }  # rules whose rate is that of another one
 DONE = re.compile(r" done in ([0-9.]+) s$", re.M)
 DEVICE = re.compile(r"^[0-9:]+ device (cpu|cuda)[^,\n]*, ([^,\n]*)", re.M)

@@ -12,6 +12,7 @@ from h5py import Dataset
 
 from robustlens.errors import InputError, refusing
 from robustlens.report.explorer_pictures import masks
+from robustlens.report.tables import read_scores
 
 BEST = 5  # concepts of a unit
 SHOWN = 10  # images of a unit at most
@@ -22,14 +23,14 @@ COLUMNS = {
     "top_images": ["layer", "unit", "rank", "image_id", "activation", "row", "column"],
     "ablation": ["layer", "unit", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed", "n_images"],
     "units": ["layer", "unit", "threshold", "n_cells"],
-    "complexity": ["layer", "unit", "threshold", "n_concepts"],
+    "complexity": ["model", "layer", "unit", "threshold", "n_concepts"],
     "iou": ["layer", "unit", "concept", "name", "category", "iou"],
 }
 
 
 @dataclass(frozen=True)
 class Files:
-    """Paths of the tables on units, by kind; of ``results/.../{model}/`` or ``{model}/{concept_set}/``."""
+    """Paths of the tables on units, by kind: below ``{model}/`` or ``{model}/{concept_set}/``, ``complexity`` below ``{concept_set}/``."""
 
     smoothness: list[str] = field(default_factory=list)
     top_images: list[str] = field(default_factory=list)
@@ -41,7 +42,11 @@ class Files:
 
     def of_model(self, kind: str, model: str) -> str | None:
         """The file of a kind that is there once a model."""
-        return next((path for path in getattr(self, kind) if Path(path).parent.name == model), None)
+        return next(iter(self.all_of_model(kind, model)), None)
+
+    def all_of_model(self, kind: str, model: str) -> list[str]:
+        """The files of a kind that is there once a model, or once a model and shard."""
+        return [path for path in getattr(self, kind) if Path(path).parent.name == model]
 
     def of_sets(self, kind: str, model: str) -> dict[str, str]:
         """Concept set -> the file of a kind that is there once a concept set."""
@@ -72,15 +77,26 @@ class Tables:
 
 def read_model(files: Files, model: str, threshold: float, shown: int) -> Tables:
     """The tables of one model; ``threshold``: IoU from which a concept counts for complexity; ``shown``: images of a unit at most."""
-    counts = {name: read(path, "complexity") for name, path in files.of_sets("complexity", model).items()}
+    counted = ((Path(path).parent.name, _of(read(path, "complexity"), model)) for path in files.complexity)
+    counts = {name: table for name, table in counted if len(table)}
     return Tables(
         read(files.of_model("smoothness", model), "smoothness"),
         read_top_images(files.of_model("top_images", model), shown),
-        read(files.of_model("ablation", model), "ablation"),
+        _scores(files.all_of_model("ablation", model)),
         {name: read(path, "units") for name, path in files.of_sets("units", model).items()},
         {name: table[np.isclose(table["threshold"].astype(float), threshold)] for name, table in counts.items()},
         {name: best_concepts(path) for name, path in files.of_sets("iou", model).items()},
     )
+
+
+def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    return table[table["model"] == model].drop(columns="model")
+
+
+def _scores(shards: list[str]) -> pd.DataFrame:
+    for path in shards:
+        open_table(path, "ablation")
+    return read_scores(shards)[COLUMNS["ablation"]] if shards else pd.DataFrame(columns=COLUMNS["ablation"])
 
 
 def choose_images(paths: list[str]) -> tuple[int, set[str]]:

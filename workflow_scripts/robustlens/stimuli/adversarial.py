@@ -37,33 +37,50 @@ def attack(model: Classifier, shard: Shard, spec: dict, *, seed: int, batch_size
     return np.concatenate([pixels for pixels, _ in moved]), pd.concat([shard.rows.drop(columns="sha256"), norms], axis=1)
 
 
-def decide_by_radius(
-    model: Classifier, shard: Shard, spec: dict, radii: list[float], *, seed: int, batch_size: int, n_images: int
-) -> pd.DataFrame:
-    """What a network decides under the attack ``spec`` of each of ``radii``, and without it (radius 0): no image is kept.
+def describe_attack(model: Classifier, spec: dict, seed: int) -> dict:
+    """What a shard of adversarial examples says of where it comes from."""
+    return {"attack": spec, "model": model.card["model"], "weights_sha256": model.card["sha256"], "seed": seed}
 
-    One row an image and radius: ``model, eps`` (radius, pixels on [0, 1]), ``image_id, label, decision``, of the first ``n_images`` of the
-    shard. Steps grow with the radius: step = ``spec``'s step x eps / ``spec``'s eps. Raises InputError as ``attack`` does, and for logits
-    that are not finite.
+
+def decide_by_epsilon(
+    model: Classifier,
+    shard: Shard,
+    spec: dict,
+    epsilons: list[float],
+    *,
+    seed: int,
+    batch_size: int,
+    n_images: int,
+    found: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """What a network decides under the attack ``spec`` at each of ``epsilons``, and without it (epsilon 0): no image is kept.
+
+    One row an image and epsilon: ``model, eps`` (in the norm of the attack, pixels on [0, 1]), ``image_id, label, decision``, of the first
+    ``n_images`` of the shard. Steps grow with epsilon: step = ``spec``'s step x eps / ``spec``'s eps. ``found``: what :func:`attack` gave
+    for these images, where it was called before; it is the attack at ``spec``'s own eps. Raises InputError as ``attack`` does, and for
+    logits that are not finite.
     """
 
     def decide(images: Tensor, rows: slice) -> np.ndarray:
         if rows.start == 0:
             _check_labels(model, shard, images)
         decisions = []
-        for eps in (0.0, *radii):
-            scaled = {**spec, "eps": eps, "step": spec["step"] * eps / spec["eps"]}
-            moved = moved_images(model, shard, images, rows, scaled, seed) if eps else images
+        for eps in (0.0, *epsilons):
+            if eps == spec["eps"] and found is not None:
+                perturbed = blocks.images(found[rows], len(images))
+            else:
+                scaled = {**spec, "eps": eps, "step": spec["step"] * eps / spec["eps"]}
+                perturbed = moved_images(model, shard, images, rows, scaled, seed) if eps else images
             with torch.inference_mode():
-                logits = model(moved)[: rows.stop - rows.start]
+                logits = model(perturbed)[: rows.stop - rows.start]
             check_finite(model, shard, rows, logits)
             decisions.append(logits.argmax(1).cpu().numpy())
         return np.stack(decisions)
 
     blocks = Blocks(model.device, batch_size, n_images)
-    decisions = np.concatenate([found for _, found in blocks.run(shard, decide, n_images)], axis=1)
+    decided = np.concatenate([found_here for _, found_here in blocks.run(shard, decide, n_images)], axis=1)
     images = shard.rows[["image_id", "label"]].iloc[:n_images]
-    frames = [images.assign(eps=eps, decision=found) for eps, found in zip((0.0, *radii), decisions, strict=True)]
+    frames = [images.assign(eps=eps, decision=decisions) for eps, decisions in zip((0.0, *epsilons), decided, strict=True)]
     table = pd.concat(frames, ignore_index=True).assign(model=model.card["model"])
     return table[["model", "eps", "image_id", "label", "decision"]].astype({"label": np.int32, "decision": np.int32})
 

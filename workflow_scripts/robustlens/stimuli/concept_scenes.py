@@ -66,7 +66,7 @@ def _labelled_scenes(n_images: int, seed: int, source: str) -> Iterator[Labelled
 def label_scene(scene: Scene) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
     """The labels of one scene: ``(maps, whole)``.
 
-    ``maps``: category -> int ``[48, 48]``, 1 + index into ``LABELS[category]``, 0 = none. ``whole``: category -> names that hold for
+    ``maps``: category -> int ``[32, 32]``, 1 + index into ``LABELS[category]``, 0 = none. ``whole``: category -> names that hold for
     the whole picture.
     """
     inside = scene.mask > 127

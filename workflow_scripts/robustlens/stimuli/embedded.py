@@ -18,7 +18,7 @@ from robustlens.stimuli.pixels import to_uint8, to_unit
 from robustlens.stimuli.shapes import OUTLINES
 from robustlens.stimuli.textures import UNRELATED, pattern
 
-SIDE = 48  # px, height and width of a picture
+SIDE = 32  # px, height and width of a picture
 SUPERSAMPLING = 2  # samples a px, each way, of the outline
 EDGE = 0.35  # px, softness of the outline
 GEOMETRY = {  # (lowest, highest) of uniform draws; canvas units are half-widths of the object's own canvas
@@ -51,13 +51,13 @@ SENSOR = 0.015  # standard deviation of the noise of every pixel and channel
 class Scene:
     """One drawn picture and what is known about it."""
 
-    pixels: np.ndarray  # uint8 [48, 48, 3], RGB
-    mask: np.ndarray  # uint8 [48, 48], 255 = object, between on its outline
+    pixels: np.ndarray  # uint8 [32, 32, 3], RGB
+    mask: np.ndarray  # uint8 [32, 32], 255 = object, between on its outline
     shape: int  # index into SHAPES
     texture: str  # name of the pattern on the object, "" for none
     object_colour: np.ndarray  # float32 [3], base colour on [0, 1]
     ground_colour: np.ndarray
-    blobs: np.ndarray  # bool [n_blobs, 48, 48], where each blob of the ground is, also behind the object
+    blobs: np.ndarray  # bool [n_blobs, 32, 32], where each blob of the ground is, also behind the object
 
 
 def render_scene(image_id: str, shape: int, texture: int, seed: int, *, texture_kind: str = "own") -> Scene:
@@ -91,7 +91,7 @@ def render_scene(image_id: str, shape: int, texture: int, seed: int, *, texture_
 
 
 def _object_mask(shape: str, random: np.random.Generator) -> np.ndarray:
-    """float32 ``[48, 48]``: share of each px that the object covers."""
+    """float32 ``[32, 32]``: share of each px that the object covers."""
     low, high = np.array(list(GEOMETRY.values())).T
     draw = dict(zip(GEOMETRY, random.uniform(low, high), strict=True))
     place = _sample_places()
@@ -135,7 +135,7 @@ def _tint(random: np.random.Generator) -> np.ndarray:
 
 
 def _clouds(random: np.random.Generator, knots: int, deviation: float) -> np.ndarray:
-    """float32 ``[3, 48, 48]``: normal noise at ``knots`` x ``knots`` places, bicubic between them."""
+    """float32 ``[3, 32, 32]``: normal noise at ``knots`` x ``knots`` places, bicubic between them."""
     values = np.float32(deviation) * random.standard_normal((3, knots, knots), dtype=np.float32)
     spread = _bicubic(knots)
     return spread @ values @ spread.T
@@ -143,13 +143,13 @@ def _clouds(random: np.random.Generator, knots: int, deviation: float) -> np.nda
 
 @cache
 def _bicubic(knots: int) -> np.ndarray:
-    """float32 ``[48, knots]``: weights of the knots at each px of a side."""
+    """float32 ``[32, knots]``: weights of the knots at each px of a side."""
     identity = Image.fromarray(np.eye(knots, dtype=np.float32))
     return np.asarray(identity.resize((knots, SIDE), Image.Resampling.BICUBIC))
 
 
 def _ground(colour: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """float32 ``[3, 48, 48]``: the ground with its blobs, and bool ``[n_blobs, 48, 48]``: where each blob is."""
+    """float32 ``[3, 32, 32]``: the ground with its blobs, and bool ``[n_blobs, 32, 32]``: where each blob is."""
     ground = colour[:, None, None] + _clouds(random, GROUND_KNOTS, GROUND_CLOUDS)
     place = np.arange(SIDE, dtype=np.float32)
     blobs = []

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-WAVELENGTH = 4.5  # px, of the class textures
+WAVELENGTH = 4.0  # px, of the class textures
 WAVELENGTH_SPREAD = 0.12  # share: wavelengths are uniform within +- this
 ANGLE_SPREAD = 7.0  # degrees: angles are uniform within +- this
 DOTS_WAVELENGTH = 1.5  # wavelengths between dots

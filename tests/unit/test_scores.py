@@ -1,12 +1,12 @@
-"""add_scores: the scores on all shards are those on all images."""
+"""read_scores: the scores of all shards are those of all images."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import ablate_units
-from add_scores import main
 from robustlens.errors import InputError
+from robustlens.report.tables import read_scores
 from tiny import cut_shards, image_rows, make_model, pictures
 
 ROWS = image_rows(30, shape=np.arange(30) % 5, texture=np.arange(2, 32) % 5)
@@ -35,21 +35,32 @@ def scores(tmp_path):
     return run
 
 
-def test_shards_change_no_score(tmp_path, scores):
-    whole, added = scores(30), tmp_path / "units.parquet"
+def test_shards_change_no_score(scores):
+    whole = pd.read_parquet(scores(30)[0])
     for size in (30, 10, 7):
-        main(scores(size), str(added))
-        pd.testing.assert_frame_equal(pd.read_parquet(added), pd.read_parquet(whole[0]))
+        pd.testing.assert_frame_equal(read_scores(scores(size)), whole)
 
 
-def test_shards_of_other_units_are_refused(tmp_path, scores):
+def test_models_are_added_up_apart(tmp_path, scores):
+    paths = scores(15)
+    other = pd.read_parquet(paths[0]).assign(model="other")
+    other.to_parquet(tmp_path / "other.parquet")
+    found = read_scores([*paths, str(tmp_path / "other.parquet")])
+    pd.testing.assert_frame_equal(found[found["model"] == "other"].reset_index(drop=True), other)
+    pd.testing.assert_frame_equal(found[found["model"] == "net"], read_scores(paths))
+
+
+def test_without_shards_there_are_no_scores():
+    assert read_scores([]).columns.tolist() == ["model", "layer", "unit"]
+
+
+def test_shards_of_other_units_are_refused(scores):
     paths = [*scores(30), *scores(15, layers=["conv1"])]
     with pytest.raises(InputError, match=r"scores-15-0.parquet: expected the units of .*scores-30-0.parquet, got others; delete it"):
-        main(paths, str(tmp_path / "units.parquet"))
-    assert not (tmp_path / "units.parquet").exists()
+        read_scores(paths)
 
 
-def test_images_without_cues_are_refused(tmp_path, scores):
+def test_images_without_cues_are_refused(scores):
     expected = "ablation.stimulus: expected images whose shape and texture belong to different classes, got none"
     with pytest.raises(InputError, match=expected):
-        main(scores(3, image_rows(3)), str(tmp_path / "units.parquet"))
+        read_scores(scores(3, image_rows(3)))
