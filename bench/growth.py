@@ -34,7 +34,7 @@ from robustlens.job import limit_torch_threads  # noqa: E402
 PICTURES, SIDE, LABELS, PER_SHARD = 112, 56, 1197, 100
 MACHINE = {"device": "cpu", "batch_size": 200}
 LAYERS = ["features.1", "features.4", "features.7", "features.9", "features.11"]
-SEEN = {"image_sets": {"set": {"n_images": None, "scaling": "own"}}, "scaling": "own", **MACHINE}
+SEEN = {"image_set": "set", "scaling": "own", **MACHINE}
 DECIDED = {"stimuli": ["set"], "classes": {"set": None}, "sixteen_by": "mean", "probabilities": True, **MACHINE}
 ASKED = {"model": "net", "quantile": 0.005}
 PROGRAM = f"""

@@ -8,7 +8,7 @@ import torch
 from robustlens.errors import InputError
 from robustlens.images import read_shard, write_shard
 from robustlens.inference import Blocks
-from robustlens.stimuli.adversarial import attack, decide_by_radius
+from robustlens.stimuli.adversarial import attack, decide_by_epsilon
 from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, little_memory, make_shard, pictures, random_network
 
 PGD = {"norm": "l2", "eps": 1.0, "step": 0.3, "steps": 2, "random_start": True, "use_best": True}
@@ -117,7 +117,7 @@ def test_decisions_by_radius_on_paper(tmp_path):
     shard = make_shard(tmp_path / "shard.parquet", coloured([(120, 100, 50), (140, 100, 50), (90, 100, 50)]), labels=[0, 0, 0])
     spec = {"norm": "linf", "eps": 1 / 255, "step": 0.5 / 255, "steps": 2, "random_start": False, "use_best": False}
     radii = [9 / 255, 11 / 255, 21 / 255]
-    table = decide_by_radius(classifier(Channels()), shard, spec, radii, seed=0, batch_size=2, n_images=2)
+    table = decide_by_epsilon(classifier(Channels()), shard, spec, radii, seed=0, batch_size=2, n_images=2)
     assert table.columns.tolist() == ["model", "eps", "image_id", "label", "decision"]
     assert table["eps"].tolist() == [eps for eps in (0.0, *radii) for _ in range(2)] and (table["label"] == 0).all()
     assert table["decision"].tolist() == [0, 0, 0, 0, 1, 0, 1, 1]
@@ -128,13 +128,13 @@ def test_decisions_at_the_attack_s_own_radius_are_those_on_its_images(tmp_path, 
     """Also however the images are cut; half the radius has half the step."""
     model, whole = classifier(random_network(classes=5, width=12), **HALF), make_shard(tmp_path / "shard.parquet", *images)
     asked = {"seed": 3, "batch_size": 50}
-    table = decide_by_radius(model, whole, PGD, [0.5, 1.0], n_images=21, **asked)
+    table = decide_by_epsilon(model, whole, PGD, [0.5, 1.0], n_images=21, **asked)
     for eps in (0.5, 1.0):
         moved, _ = attack(model, whole, {**PGD, "eps": eps, "step": PGD["step"] * eps}, **asked)
         with torch.inference_mode():
             inputs = torch.from_numpy(moved).permute(0, 3, 1, 2).float() / 255
             decided = model(inputs.contiguous(memory_format=torch.channels_last)).argmax(1)
         assert table.loc[table["eps"] == eps, "decision"].tolist() == decided.tolist()
-    parts = [decide_by_radius(model, part, PGD, [0.5, 1.0], n_images=len(part), **asked) for part in cut_shards(tmp_path, *images, 8)]
+    parts = [decide_by_epsilon(model, part, PGD, [0.5, 1.0], n_images=len(part), **asked) for part in cut_shards(tmp_path, *images, 8)]
     together = pd.concat(parts).sort_values("eps", kind="stable", ignore_index=True)
     pd.testing.assert_frame_equal(together, table)

@@ -11,7 +11,7 @@ from robustlens.inference import Blocks
 from robustlens.neurons.ablation import ablate_units
 from robustlens.neurons.dissection import ThresholdAccumulator
 from robustlens.predictions import predict
-from robustlens.stimuli.adversarial import attack, decide_by_radius
+from robustlens.stimuli.adversarial import attack, decide_by_epsilon
 from robustlens.streaming import as_float16, streamed
 from tiny import HALF, Channels, classifier, coloured, image_rows, make_shard, pictures, random_network
 
@@ -58,7 +58,7 @@ def test_attacks(shard, fault, changes):
         attack(classifier(Faulty(fault)), shard, PGD | changes, seed=0, batch_size=2)
     if fault == "gradients":
         with pytest.raises(InputError, match=sentence):
-            decide_by_radius(classifier(Faulty(fault)), shard, PGD | changes, [0.5], seed=0, batch_size=2, n_images=4)
+            decide_by_epsilon(classifier(Faulty(fault)), shard, PGD | changes, [0.5], seed=0, batch_size=2, n_images=4)
 
 
 def test_activations(shard):

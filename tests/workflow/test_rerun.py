@@ -6,6 +6,7 @@ from runs import jobs, snakemake, write_study
 
 REPORT = {"draw_figures", "write_page", "all"}
 UNITS = {"tabulate_units", "judge_claims", *REPORT}
+DUMPED = {"dump_activations", "dump_image_set", "measure_maps", "dissect", "count_concepts"}
 BEHAVIOUR = {"predict", "gather_predictions", "tabulate_behaviour", "judge_claims", *REPORT}
 
 
@@ -38,11 +39,11 @@ def test_comments_and_docstrings_run_nothing(tiny_study, clone):
         ("neurons/total_variation.py", {"measure_filters", "measure_maps", *UNITS}),
         ("neurons/dissection.py", {"dissect", "count_concepts", *UNITS}),
         ("neurons/top_images.py", {"measure_maps", *UNITS}),
-        ("neurons/ablation.py", {"ablate_units", "add_scores", *UNITS}),
+        ("neurons/ablation.py", {"ablate_units", *UNITS}),
         ("stimuli/silhouette.py", {"make_stimulus", *BEHAVIOUR}),
         ("report/claims.py", {"judge_claims", "write_page", "all"}),
         ("report/page.py", {"write_page", "all"}),
-        ("concepts.py", {"pack_concepts", "index_concepts", "dump_activations", "link_activations", "dissect", "count_concepts", *UNITS}),
+        ("concepts.py", {"pack_concepts", "index_concepts", *DUMPED, *UNITS}),
     ],
 )
 def test_an_edited_module_runs_its_rules(tiny_study, clone, file, rules):
@@ -61,9 +62,9 @@ def test_an_edited_script_runs_its_rule(tiny_study, clone):
         ({"complexity__curve": [0.02]}, {"count_concepts", *UNITS}),
         ({"dissection__quantile": 0.01}, {"dissect", "count_concepts", *UNITS}),
         ({"stimuli__scrambled-2__permutation": "shared"}, {"make_stimulus", *BEHAVIOUR}),
-        ({"attacks__pgd-2__eps": 1.0}, {"attack_images", "trace_robustness", *BEHAVIOUR}),
-        ({"robustness__eps": [0.5]}, {"trace_robustness", "tabulate_behaviour", *REPORT}),
-        ({"ablation__n_images": 20}, {"ablate_units", "add_scores", *UNITS}),
+        ({"attacks__pgd-2__eps": 1.0}, {"attack_images", "attack_and_sweep", *BEHAVIOUR}),
+        ({"robustness__eps": [0.5]}, {"attack_and_sweep", *BEHAVIOUR}),
+        ({"ablation__n_images": 20}, {"ablate_units", *UNITS}),
         ({"top_images": 3}, {"measure_maps", *UNITS}),
         ({"statistics__resamples": 300}, {*UNITS, "tabulate_behaviour"}),
         ({"stimuli__silhouette__preserves": "both"}, REPORT),
