@@ -5,11 +5,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-import synthetic
 from robustlens.stimuli.adain import build_decoder, build_encoder
 from robustlens.stimuli.paintings import draw_painting
-from synthetic.report import draw
+from synthetic.report import reported
 
+torch.set_num_threads(1)  # a test has one core: others wait for it by spinning
 
 @pytest.fixture
 def one_thread():
@@ -50,15 +50,11 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory):
-    """Complete made-up results of the study that ships, with their figures."""
-    made = synthetic.make_results(tmp_path_factory.mktemp("embedded"))
-    draw(made)
-    return made
+    """Complete made-up results of the study that ships, with their report."""
+    return reported(tmp_path_factory.getbasetemp(), "embedded_study")
 
 
 @pytest.fixture(scope="session")
 def single(tmp_path_factory):
     """Made-up results of one network on photographs: no pair, control, concept, conflict, attack or noise."""
-    made = synthetic.make_results(tmp_path_factory.mktemp("single"), synthetic.single_study())
-    draw(made)
-    return made
+    return reported(tmp_path_factory.getbasetemp(), "single_study")
