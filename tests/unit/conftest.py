@@ -1,4 +1,8 @@
-"""What several tests share. Stylization: a folder of paintings, weights of AdaIN, torch on one thread. The report: made-up results."""
+"""What several tests share: of stylization paintings and weights of AdaIN; reports of made-up results; processes that start at once."""
+
+import multiprocessing
+from multiprocessing import forkserver
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +13,8 @@ from robustlens.stimuli.adain import build_decoder, build_encoder
 from robustlens.stimuli.paintings import draw_painting
 from synthetic.report import reported
 
+LIBRARY = Path(__file__).resolve().parents[2] / "workflow_scripts"
+PRELOADED = ["pytest", "torch._dynamo", "torch.nn.parallel", "robustlens.models.parallel", "robustlens.models.miniature", "robustlens.store"]
 torch.set_num_threads(1)  # a test has one core: others wait for it by spinning
 
 @pytest.fixture
@@ -18,6 +24,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The process id of a process that has imported what jobs import, and forks those of multiprocessing's way ``forkserver``."""
+    multiprocessing.set_forkserver_preload(PRELOADED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(LIBRARY))
+        forkserver.ensure_running()
+    yield forkserver._forkserver._forkserver_pid
+    forkserver._forkserver._stop()
 
 
 @pytest.fixture

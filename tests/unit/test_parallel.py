@@ -5,13 +5,11 @@ A job's processes start Python and import torch, as those of the first test do; 
 
 import hashlib
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +23,10 @@ from robustlens.models.training_state import read_state
 from tiny import HALF, RECIPE_DEFAULTS, coloured, cut_shards, image_rows, spec_of
 
 LIBRARY = Path(parallel.__file__).parents[2]
-LATE = ["pytest", "torch._dynamo", "torch.nn.parallel"]  # what each process would import later on
 SGD = {"optimiser": "sgd", "momentum": 0.9, "schedule": "step", "step_epochs": 2, "gamma": 0.1}
 RECIPE = {"epochs": 3, "batch_size": 12, "learning_rate": 0.02, "weight_decay": 0.0005, **RECIPE_DEFAULTS}
 PGD = {"norm": "l2", "eps": 0.5, "step": 0.25, "steps": 2, "random_start": True, "ramp_epochs": 1, "mode": "evaluation", "use_best": True}
 ROBUST = {**RECIPE, **SGD, "augmentation": ["pad-crop", "lighting", "invert", "flip"], "attack": PGD, "validate": {"n_images": 30}}
-
-
-@pytest.fixture(scope="module")
-def server():
-    """The process id of a process that has imported what a training needs, and forks those that are asked for."""
-    multiprocessing.set_forkserver_preload([parallel.__name__, "robustlens.models.miniature", *LATE])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(LIBRARY))
-        forkserver.ensure_running()
-    yield forkserver._forkserver._forkserver_pid
-    forkserver._forkserver._stop()
 
 
 @pytest.fixture
