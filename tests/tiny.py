@@ -3,10 +3,12 @@
 Nothing here takes more than a few milliseconds. Made-up results of a whole study are in ``synthetic``.
 """
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -80,6 +82,15 @@ def random_network(architecture: str = "alexnet", seed: int = 0, **arguments) ->
         last.weight *= 2 / logits.std(0)[:, None]
         last.bias.copy_((last.bias - logits.mean(0)) * 2 / logits.std(0))
     return network
+
+
+@contextmanager
+def equal_weights():
+    """Weights of networks that are built within are all alike, where which they are does not matter: random ones take seconds."""
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"):
+            patch.setattr(nn.init, name, lambda tensor, *_, **__: tensor.fill_(0.01))
+        yield
 
 
 def classifier(network: nn.Module, layers=(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)) -> Classifier:
