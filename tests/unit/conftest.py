@@ -14,8 +14,16 @@ from robustlens.stimuli.paintings import draw_painting
 from synthetic.report import reported
 
 LIBRARY = Path(__file__).resolve().parents[2] / "workflow_scripts"
-PRELOADED = ["pytest", "torch._dynamo", "torch.nn.parallel", "robustlens.models.parallel", "robustlens.models.miniature", "robustlens.store"]
+PRELOADED = [
+    "pytest",
+    "torch._dynamo",
+    "torch.nn.parallel",
+    "robustlens.models.parallel",
+    "robustlens.models.miniature",
+    "robustlens.store",
+]
 torch.set_num_threads(1)  # a test has one core: others wait for it by spinning
+
 
 @pytest.fixture
 def one_thread():
