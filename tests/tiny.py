@@ -3,16 +3,19 @@
 Nothing here takes more than a few milliseconds. Made-up results of a whole study are in ``synthetic``.
 """
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from torch import Tensor, nn
 
 from robustlens.images import Shard, read_shard, write_parquet, write_shard
 from robustlens.models import miniature
 from robustlens.models.registry import Classifier, save_model
+from robustlens.report.units import UNITS
 
 torch.set_num_threads(1)  # a test has one core
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
@@ -82,6 +85,15 @@ def random_network(architecture: str = "alexnet", seed: int = 0, **arguments) ->
     return network
 
 
+@contextmanager
+def equal_weights():
+    """Weights of networks that are built within are all alike, where which they are does not matter: random ones take seconds."""
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"):
+            patch.setattr(nn.init, name, lambda tensor, *_, **__: tensor.fill_(0.01))
+        yield
+
+
 def classifier(network: nn.Module, layers=(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)) -> Classifier:
     """``network`` as a classifier in evaluation mode, called ``net``."""
     found = Classifier(network, list(mean), list(std), list(layers), {"model": "net"})
@@ -149,6 +161,7 @@ CONCEPTS = pd.DataFrame(
         "perimetric_complexity": [1.0, 9.0, 5.0, 1.0, 2.0],
     }
 )
+SCORES = ["model", "layer", "unit", "n_images", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed"]  # of an ablation
 # What the six units of each layer stand for, best first; the last has an IoU below the cut.
 DETECTS = {"s": [3, 3, 3, 5, 2, 3], "r": [2, 2, 2, 1, 4, 2], "shape-only": [2, 2, 1, 1, 1, 4], "texture-only": [3, 3, 3, 3, 3, 3]}
 
@@ -195,14 +208,13 @@ def smoothness_table() -> pd.DataFrame:
 
 def units_table(concept_set: str = "scenes") -> pd.DataFrame:
     """The best concepts of ``DETECTS``, in both layers."""
-    columns = ["concept_set", "model", "layer", "unit", "threshold", "n_above", "n_cells", "concept", "name", "category", "iou"]
     rows = []
     for model, numbers in DETECTS.items():
         for layer in ("conv1", "conv2"):
             for unit, number in enumerate(numbers):
                 best = CONCEPTS.loc[number - 1, ["number", "name", "category"]]
                 rows.append((concept_set, model, layer, unit, 0.5, 100, 20000, *best, 0.02 if unit == 5 else 0.3))
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=UNITS)
 
 
 def complexity_table(concept_set: str = "scenes") -> pd.DataFrame:
@@ -218,12 +230,11 @@ def complexity_table(concept_set: str = "scenes") -> pd.DataFrame:
 
 def ablation_table() -> pd.DataFrame:
     """Every unit of S changes 2 decisions by shape and 6 by texture, every unit of R 5 and 5."""
-    columns = ["model", "layer", "unit", "n_images", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed"]
     rows = []
     for model, scores in (("s", (2, 6)), ("r", (5, 5))):
         for layer in ("conv1", "conv2"):
             rows += [(model, layer, unit, 100, *CONFLICT[model], *scores, sum(scores) + 1) for unit in range(6)]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=SCORES)
 
 
 def write_predictions(folder: Path) -> list[str]:

@@ -9,6 +9,19 @@ import render_concepts
 import render_images
 import render_source
 from robustlens.images import Shard
+from synthetic.report import reported
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory):
+    """Complete made-up results of the study that ships, with their report: those that the tests of the library have."""
+    return reported(tmp_path_factory.getbasetemp(), "embedded_study")
+
+
+@pytest.fixture(scope="session")
+def single(tmp_path_factory):
+    """Those of one network on photographs."""
+    return reported(tmp_path_factory.getbasetemp(), "single_study")
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def ablate(tmp_path):
 @pytest.mark.parametrize("scope", ["layer", "network"])
 def test_shards_change_no_row(ablate, scope):
     whole = ablate(scope=scope)
-    pd.testing.assert_frame_equal(whole, ablate(7, scope=scope))
+    pd.testing.assert_frame_equal(whole, ablate(16, scope=scope))
     assert whole.columns.tolist() == CONCEPT_ABLATION
     assert set(whole["stimulus"]) == {"clean", "noisy"} and set(whole["model"]) == {"s", "r"}
     assert set(whole["layer"]) == ({"all"} if scope == "network" else {"conv1", "conv2"})

@@ -9,9 +9,8 @@ from ablate_units import main
 from robustlens.errors import InputError
 from robustlens.imagenet import membership
 from robustlens.models.registry import load_model
-from tiny import image_rows, make_model, make_shard, pictures, random_network, spec_of
+from tiny import SCORES, image_rows, make_model, make_shard, pictures, random_network, spec_of
 
-COLUMNS = ["model", "layer", "unit", "n_images", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed"]
 ROWS = image_rows(30, shape=np.arange(30) % 5, texture=np.arange(2, 32) % 5)
 
 
@@ -31,7 +30,7 @@ def ablate(tmp_path):
 
 def test_every_unit_has_its_scores(ablate):
     table = ablate()
-    assert table.columns.tolist() == COLUMNS and {str(dtype) for dtype in table.dtypes[2:]} == {"int32"}
+    assert table.columns.tolist() == SCORES and {str(dtype) for dtype in table.dtypes[2:]} == {"int32"}
     assert table[["layer", "unit"]].to_numpy().tolist() == [["conv1", unit] for unit in range(4)] + [["conv2", unit] for unit in range(8)]
     assert (table["n_images"] == 30).all() and table["n_shape"].nunique() == table["n_texture"].nunique() == 1
     assert (table["shape_score"] <= table["n_shape"]).all() and (table["texture_score"] <= table["n_texture"]).all()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -16,14 +17,18 @@ NAMES = ("comparison", "changes", "quantities", "seeds", "settings")
 TABLES = ["accuracy", "shape_bias", "total_variation", "complexity", "concept_shift", "training"]
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> synthetic.Run:
+    return synthetic.make_results(tmp_path_factory.mktemp("run"), synthetic.small_study())
+
+
 @pytest.fixture
-def folders(tmp_path) -> list[str]:
+def folders(tmp_path, run) -> list[str]:
     """Three results folders: equal ones, but for the seed, and for the robust network's shape bias in the second."""
-    study, made = synthetic.small_study(), []
-    for seed in range(3):
-        run = synthetic.make_results(tmp_path / f"seed{seed}", study)
-        (run.folder / "reports/study.json").write_text(json.dumps({**study, "seed": seed}))
-        made.append(str(run.folder))
+    made = [str(tmp_path / f"seed{seed}") for seed in range(3)]
+    for seed, folder in enumerate(made):
+        shutil.copytree(run.folder / "reports", Path(folder, "reports"))
+        Path(folder, "reports/study.json").write_text(json.dumps({**run.study, "seed": seed}))
     path = Path(made[1], "reports/tables/shape_bias.csv")
     table = pd.read_csv(path)
     table.loc[table["model"] == "alexnet-r", ["shape_bias", "low", "high"]] = [0.2, 0.17, 0.23]

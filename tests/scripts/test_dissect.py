@@ -1,9 +1,6 @@
 """dissect: from activations and packed labels to the matrix and the units, whatever the shards."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -16,7 +13,6 @@ from robustlens.images import write_manifest
 from robustlens.store import ActivationWriter
 
 ATTRIBUTES = {"model": "net", "image_set": "scenes", "weights_sha256": "abc", "preprocessing": "[0,1]"}
-SCRIPTS = ["link_activations", "measure_filters", "measure_maps", "dissect", "count_concepts"]
 TABLES = ("iou", "categories", "units")
 N, SIDE = 10, 8
 
@@ -90,9 +86,3 @@ def test_other_images_are_refused(tmp_path, planes, labels):
     source = dumped(tmp_path / "a", planes, np.arange(N - 1), 1)
     with pytest.raises(InputError, match="expected the images of .*labels.h5"):
         main(*source, *labels, *(str(tmp_path / table) for table in TABLES), model="net", quantile=0.005)
-
-
-def test_the_neuron_scripts_start_without_torch():
-    folder = Path(__file__).resolve().parents[2] / "workflow_scripts"
-    code = f"import sys, {', '.join(SCRIPTS)}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=folder, check=False).returncode == 0

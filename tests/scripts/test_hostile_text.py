@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import compare_runs
-import draw_figures
 import synthetic
 import write_page
 from synthetic import tables
+from synthetic.report import draw, page_of
 
 MARKS = "</script><script>trap()</script><img src=x onerror=trap()> & \"' $\\frac{$ \\input{trap} % _ ^ ~ {{ 7 * 7 }} ]]> </title></svg>"
 NAMES = ["</script><b>&\"'", "$\\frac{$", "\\input{trap}", "[1ex] %_^", "*~\\end{x}", "red\\\\ {{ 7 * 7 }}"]
@@ -32,23 +32,18 @@ class Elements(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A report, its figures, explorer and tables in LaTeX, of a study all of whose texts are hostile; and the same one that is harmless."""
+def made(tmp_path_factory, embedded):
+    """A report, its figures, explorer and tables in LaTeX, of a study that is harmless, and of one all of whose texts are hostile."""
     with pytest.MonkeyPatch.context() as patch:
-        plain = write(synthetic.make_results(tmp_path_factory.mktemp("plain"), synthetic.small_study()))
         patch.setattr(tables, "CONCEPTS", dict(zip(NAMES, tables.CONCEPTS.values(), strict=False)))
         study = synthetic.small_study()
         study |= {"study": MARKS, "classes": [f"<u>$\\frac{{$ {number}" for number in range(8)]}
         for spec in study["models"].values():
             spec |= {"label": MARKS, "layers": [layer + LAYER for layer in spec["layers"]]}
-        return plain, write(synthetic.make_results(tmp_path_factory.mktemp("hostile"), study))
-
-
-def write(run: synthetic.Run) -> synthetic.Run:
-    draw_figures.main(**run.drawn_from, figures=run.figures, explorer=run.explorer, study=run.study)
-    beside = (run.page, str(run.folder / "reports/study.json"), str(run.folder / "reports/latex"))
-    write_page.main(run.claims, run.tables, run.figures, run.cards, *beside, study=run.study, command=f"snakemake {MARKS}")
-    return run
+        run = synthetic.make_results(tmp_path_factory.mktemp("hostile"), study)
+        draw(run, lightly=True)
+        write_page.main(**page_of(run, run.page), study=study, command=f"snakemake {MARKS}")
+        return embedded, run
 
 
 @pytest.mark.parametrize("name", ["index.html", "explorer/units.html"])

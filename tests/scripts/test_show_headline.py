@@ -13,9 +13,9 @@ from robustlens.errors import InputError
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def run(tmp_path):
-    return synthetic.make_results(tmp_path)
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory) -> Path:
+    return synthetic.make_results(tmp_path_factory.mktemp("run")).folder / "reports"
 
 
 def expected(folder: Path, *rows: str) -> str:
@@ -24,24 +24,24 @@ def expected(folder: Path, *rows: str) -> str:
     return str(path)
 
 
-def test_marks_a_value_outside_its_range(run, tmp_path):
+def test_marks_a_value_outside_its_range(reports, tmp_path):
     rows = ("embedded,alexnet-s,shape-bias,0.1,0.3,x", "embedded,alexnet-r,shape-bias,0.1,0.3,x")
-    text = show_headline.main(str(tmp_path / "reports"), str(ROOT / "config.yaml"), expected(tmp_path, *rows))
+    text = show_headline.main(str(reports), str(ROOT / "config.yaml"), expected(tmp_path, *rows))
     line = next(line for line in text.splitlines() if "shape-bias" in line)
     assert line.split()[1:5] == ["0.2", "(0.1", "to", "0.3)"]
     assert line.endswith("0.88 (0.1 to 0.3) OUTSIDE")
     assert "1 of 2 numbers" in text
-    assert str((tmp_path / "reports" / "index.html").resolve()) in text
+    assert str((reports / "index.html").resolve()) in text
 
 
-def test_a_study_without_known_values_prints_its_numbers(run, tmp_path):
-    text = show_headline.main(str(tmp_path / "reports"), str(ROOT / "config.yaml"), expected(tmp_path))
+def test_a_study_without_known_values_prints_its_numbers(reports, tmp_path):
+    text = show_headline.main(str(reports), str(ROOT / "config.yaml"), expected(tmp_path))
     assert "No values to expect are known" in text
     assert "OUTSIDE" not in text
 
 
-def test_ranges_that_ship_name_models_and_quantities_of_the_study(run, tmp_path):
-    text = show_headline.main(str(tmp_path / "reports"), str(ROOT / "config.yaml"), str(ROOT / "resources" / "expected.csv"))
+def test_ranges_that_ship_name_models_and_quantities_of_the_study(reports, tmp_path):
+    text = show_headline.main(str(reports), str(ROOT / "config.yaml"), str(ROOT / "resources" / "expected.csv"))
     known = len((ROOT / "resources" / "expected.csv").read_text().splitlines()) - 1
     assert f" of {known} numbers" in text
 
@@ -51,9 +51,9 @@ def test_missing_tables_are_one_sentence(tmp_path):
         show_headline.main(str(tmp_path), str(ROOT / "config.yaml"), str(ROOT / "resources" / "expected.csv"))
 
 
-def test_command_line(run, tmp_path):
+def test_command_line(reports, tmp_path):
     command = [sys.executable, "workflow_scripts/show_headline.py"]
-    done = subprocess.run([*command, str(tmp_path / "reports")], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, str(reports)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "shape-bias" in done.stdout
     done = subprocess.run([*command, str(tmp_path / "nothing")], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "Traceback" not in done.stderr

@@ -90,7 +90,7 @@ def streamed(made, folder, size, order):
     return parts
 
 
-@pytest.mark.parametrize(("size", "order"), [(37, 1), (10, -1), (1, 1)])
+@pytest.mark.parametrize(("size", "order"), [(37, 1), (10, -1), (9, 1)])  # the last shard of 9 has one image
 def test_any_cut_gives_the_tables_of_stored_activations(made, tmp_path, size, order):
     streamed(made, tmp_path, size, order)
     for table in ("iou", "categories", "units", "smoothness", "top", "top_maps"):

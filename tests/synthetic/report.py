@@ -1,25 +1,51 @@
 """Figures and page of made-up results."""
 
-import pandas as pd
+from functools import cache
+from pathlib import Path
 
-from robustlens.report import gallery, page
-from robustlens.report.figures_top_images import TopPictures
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import draw_figures
+import write_page
+from robustlens.report import figures, page
 from robustlens.report.results import RESOURCES, Results, read_cards, read_table, read_tables
-from robustlens.report.tables import read_parquets
 from synthetic.files import Run
 
+COMMAND = "snakemake --configfile a<b.yaml"
 
-def draw(made: Run) -> dict:
-    """Draw every figure that the results have data for; returns their index."""
-    results = results_of(made)
-    inputs = gallery.Inputs(
-        results,
-        gallery.open_pictures(made.shards, made.weights),
-        read_parquets(made.smoothness, ["model", "n_images"]),
-        read_parquets(made.top_images, ["model"]),
-        TopPictures(made.drawn_from["dumped"], made.units, made.top_maps),
-    )
-    return gallery.draw_gallery(inputs, made.folder / "reports" / "figures")
+
+@cache
+def reported(made: Path, study: str) -> Run:
+    """Made-up results of a study of ``synthetic``, with figures, explorer and page by the scripts: one a session, for reading only."""
+    import synthetic
+
+    run = synthetic.make_results(made / study, getattr(synthetic, study)())
+    draw(run)
+    write_page.main(**page_of(run, run.page), study=run.study, command=COMMAND)
+    return run
+
+
+def page_of(run: Run, path: str) -> dict:
+    """The files of write_page.py, for a page at ``path``."""
+    inputs = {"claims": run.claims, "tables": run.tables, "figures": run.figures, "cards": run.cards}
+    return inputs | {"page": path, "study_json": str(run.folder / "reports/study.json"), "latex": str(run.folder / "reports/latex")}
+
+
+def draw(run: Run, *, lightly: bool = False) -> None:
+    """Figures and explorer as draw_figures.py makes them; ``lightly``: figures as SVG alone, drawn once, without looking for a layout."""
+    with pytest.MonkeyPatch.context() as patch:
+        if lightly:
+            patch.setattr(figures, "save_figure", save_lightly)
+        draw_figures.main(**run.drawn_from, figures=run.figures, explorer=run.explorer, study=run.study)
+
+
+@figures.styled
+def save_lightly(figure: Figure, stem: Path) -> list[str]:
+    figure.set_layout_engine("none")
+    figure.savefig(f"{stem}.svg")
+    return [f"{stem.name}.svg"]
 
 
 def results_of(made: Run) -> Results:

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from robustlens.report.claims import CLAIM_TESTS
+from robustlens.report.results import COLUMNS
+from robustlens.report.units import SHIFT, UNITS
 from synthetic.studies import roles
 
 N_UNITS = 6
@@ -21,27 +24,23 @@ def tables_of(study: dict, random: np.random.Generator) -> dict[str, pd.DataFram
         "shape_bias": shape_bias_of(study, kinds),
         "shape_bias_by_class": by_class_of(shape_bias_of(study, kinds)),
         "total_variation": total_variation_of(study, kinds),
-        "dissection": dissection_of(study, kinds) if concepts else _empty("model,layer,category,n_units,share"),
-        "dissection_units": units if concepts else _empty("concept_set,model,layer,unit,name,category,iou"),
-        "concept_shift": shift_of(study)
-        if concepts
-        else _empty("concept_set,pair,name,category,standard,robust,difference,n_units,low,high"),
-        "complexity": complexity_of(study, kinds) if concepts else _empty("model,layer,threshold,n_units,mean,low,high"),
-        "complexity_distribution": distribution_of(complexity_of(study, kinds))
-        if concepts
-        else _empty("model,threshold,at_least,n_units,share,low,high"),
+        "dissection": dissection_of(study, kinds) if concepts else _empty(COLUMNS["dissection"]),
+        "dissection_units": units if concepts else _empty(COLUMNS["dissection_units"]),
+        "concept_shift": shift_of(study) if concepts else _empty(SHIFT),
+        "complexity": complexity_of(study, kinds) if concepts else _empty(COLUMNS["complexity"]),
+        "complexity_distribution": distribution_of(complexity_of(study, kinds)) if concepts else _empty(COLUMNS["complexity_distribution"]),
         "ablation": ablation_of(study, kinds),
         "training": training_of(study),
         "filter_matches": filter_matches_of(study),
         "robustness": robustness_of(study, kinds),
         "corruption_errors": corruption_errors_of(study),
         "claim_tests": claim_tests_of(study),
-        "concepts": concepts_of(study) if concepts else _empty("concept_set,name"),
+        "concepts": concepts_of(study) if concepts else _empty(["concept_set", "name"]),
     }
 
 
-def _empty(columns: str) -> pd.DataFrame:
-    return pd.DataFrame(columns=columns.split(","))
+def _empty(columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(columns=columns)
 
 
 def _around(value: float, half: float) -> tuple[float, float]:
@@ -57,7 +56,7 @@ def accuracy_of(study: dict, kinds: dict, random: np.random.Generator) -> pd.Dat
             group = "attack" if stimulus in study["attacks"] else made["preserves"] if made else "unchanged"
             top1 = float(np.clip(levels.get(group, (0.5, 0.5))[role in ("robust", "shape")] + random.uniform(-0.05, 0.05), 0, 1))
             rows.append((model, stimulus, 800, top1, max(0, top1 - 0.03), min(1, top1 + 0.03)))
-    return pd.DataFrame(rows, columns=["model", "stimulus", "n_images", "top1", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["accuracy"])
 
 
 def shape_bias_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -65,7 +64,7 @@ def shape_bias_of(study: dict, kinds: dict) -> pd.DataFrame:
     for model, role in kinds.items() if study["claims"]["cue_conflict"] else ():
         bias = SHAPE_READS[role]
         rows.append((model, 800, 700, bias * 7 / 8, (1 - bias) * 7 / 8, bias, max(0, bias - 0.03), min(1, bias + 0.03)))
-    return pd.DataFrame(rows, columns=["model", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["shape_bias"])
 
 
 def by_class_of(biases: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +74,7 @@ def by_class_of(biases: pd.DataFrame) -> pd.DataFrame:
 
 def filter_matches_of(study: dict) -> pd.DataFrame:
     rows = [(pair, "conv1.0", unit, N_UNITS - 1 - unit, 1 / (1 + unit), 75) for pair in study["pairs"] for unit in range(N_UNITS)]
-    return pd.DataFrame(rows, columns=["pair", "layer", "unit_standard", "unit_robust", "rho", "n_weights"])
+    return pd.DataFrame(rows, columns=COLUMNS["filter_matches"])
 
 
 def robustness_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -85,13 +84,13 @@ def robustness_of(study: dict, kinds: dict) -> pd.DataFrame:
         for eps in (0, 1.0, 2.0)
         for top1 in (1 - eps / (4 if role == "robust" else 2.5),)
     ]
-    return pd.DataFrame(rows, columns=["model", "eps", "n_images", "top1", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["robustness"])
 
 
 def corruption_errors_of(study: dict) -> pd.DataFrame:
     members = [pair[role] for pair in study["pairs"].values() for role in ("standard", "robust")]
     rows = [(model, "fog", level, 800, level / 8, *_around(level / 8, 0.03)) for model in members for level in (1, 3, 5)]
-    return pd.DataFrame(rows, columns=["model", "corruption", "severity", "n_images", "error", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["corruption_errors"])
 
 
 def total_variation_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -104,7 +103,7 @@ def total_variation_of(study: dict, kinds: dict) -> pd.DataFrame:
             for statistic, value in {**filters, **(maps if study["activations"]["noise"] else {})}.items():
                 name = f"{layer}.0" if statistic.startswith("filter") else layer
                 rows.append((model, name, statistic, N_UNITS, value, *_around(value, value / 20)))
-    return pd.DataFrame(rows, columns=["model", "layer", "statistic", "n_units", "mean", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["total_variation"])
 
 
 def dissection_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -116,7 +115,7 @@ def dissection_of(study: dict, kinds: dict) -> pd.DataFrame:
         for layer in study["models"][model]["layers"]
         for category, share in (robust if role in ("robust", "shape") else shares).items()
     ]
-    return pd.DataFrame(rows, columns=["model", "layer", "category", "n_units", "share"])
+    return pd.DataFrame(rows, columns=COLUMNS["dissection"])
 
 
 def units_of(model: str, study: dict, random: np.random.Generator) -> pd.DataFrame:
@@ -128,8 +127,7 @@ def units_of(model: str, study: dict, random: np.random.Generator) -> pd.DataFra
                 name = names[random.integers(len(names))]
                 best = (names.index(name) + 1, name, CONCEPTS[name], round(float(random.uniform(0.01, 0.3)), 4))
                 rows.append((concept_set, model, layer, unit, 0.5, 100, 20000, *best))
-    columns = ["concept_set", "model", "layer", "unit", "threshold", "n_above", "n_cells", "concept", "name", "category", "iou"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=UNITS)
 
 
 def shift_of(study: dict) -> pd.DataFrame:
@@ -139,9 +137,7 @@ def shift_of(study: dict) -> pd.DataFrame:
         for pair in study["pairs"]
         for k, (name, category) in enumerate(CONCEPTS.items())
     ]
-    return pd.DataFrame(
-        rows, columns=["concept_set", "pair", "name", "category", "standard", "robust", "difference", "n_units", "low", "high"]
-    )
+    return pd.DataFrame(rows, columns=SHIFT)
 
 
 def distribution_of(complexity: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +146,7 @@ def distribution_of(complexity: pd.DataFrame) -> pd.DataFrame:
     for (model, threshold), group in complexity.groupby(["model", "threshold"], sort=False):
         n_units = int(group["n_units"].sum())
         rows += [(model, threshold, n, n_units, 0.7**n, 0.9 * 0.7**n, min(1.0, 1.1 * 0.7**n)) for n in range(6)]
-    return pd.DataFrame(rows, columns=["model", "threshold", "at_least", "n_units", "share", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["complexity_distribution"])
 
 
 def complexity_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -160,7 +156,7 @@ def complexity_of(study: dict, kinds: dict) -> pd.DataFrame:
             for threshold in THRESHOLDS:
                 mean = (2.0 if role == "robust" else 3.0) * 0.02 / (threshold + 0.01)
                 rows.append((model, layer, threshold, N_UNITS, mean, *_around(mean, 0.3)))
-    return pd.DataFrame(rows, columns=["model", "layer", "threshold", "n_units", "mean", "low", "high"])
+    return pd.DataFrame(rows, columns=COLUMNS["complexity"])
 
 
 def ablation_of(study: dict, kinds: dict) -> pd.DataFrame:
@@ -170,8 +166,7 @@ def ablation_of(study: dict, kinds: dict) -> pd.DataFrame:
             for number, category in enumerate(("object", "texture", "none")):
                 shape, texture = (6.0 + depth, 3.0 + number) if role == "robust" else (3.0 + number, 8.0 + depth)
                 rows.append((model, layer, category, 4 + 5 * number, shape, texture, shape / 300, texture / 300))
-    columns = ["model", "layer", "category", "n_units", "shape_score", "texture_score", "shape_rate", "texture_rate"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS["ablation"])
 
 
 def training_of(study: dict) -> pd.DataFrame:
@@ -183,7 +178,7 @@ def training_of(study: dict) -> pd.DataFrame:
         if "train" in spec
         for epoch in range(1, study["training"][spec["train"]["recipe"]]["epochs"] + 1)
     ]
-    return pd.DataFrame(rows, columns=["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"])
+    return pd.DataFrame(rows, columns=COLUMNS["training"])
 
 
 def concepts_of(study: dict) -> pd.DataFrame:
@@ -209,8 +204,7 @@ def claims_of(study: dict) -> pd.DataFrame:
             verdict = "contradicted" if (claim, place) == ("C8", 1) else verdicts.get(claim, "supported")
             n = "800" if number < 6 else "24+24"
             rows.append((claim, pair, f"statistic of {claim}", 0.2, 0.8, 0.6, 0.5, 0.7, n, verdict))
-    columns = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS["claims"])
 
 
 def claim_tests_of(study: dict) -> pd.DataFrame:
@@ -219,4 +213,4 @@ def claim_tests_of(study: dict) -> pd.DataFrame:
     rows = claims[claims["verdict"] != "not measured"]
     survives = (rows["claim"] != "C5").map({True: "true", False: "false"}).where(rows["verdict"] != "undecided", "")
     tests = rows.assign(test="mann-whitney", p=0.001, p_holm=0.02, effect=0.5, survives=survives)
-    return tests[["claim", "architecture", "statistic", "n", "verdict", "test", "p", "p_holm", "effect", "survives"]]
+    return tests[CLAIM_TESTS]

@@ -1,14 +1,28 @@
-"""What several tests share. Stylization: a folder of paintings, weights of AdaIN, torch on one thread. The report: made-up results."""
+"""What several tests share: of stylization paintings and weights of AdaIN; reports of made-up results; processes that start at once."""
+
+import multiprocessing
+from multiprocessing import forkserver
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-import synthetic
 from robustlens.stimuli.adain import build_decoder, build_encoder
 from robustlens.stimuli.paintings import draw_painting
-from synthetic.report import draw
+from synthetic.report import reported
+
+LIBRARY = Path(__file__).resolve().parents[2] / "workflow_scripts"
+PRELOADED = [
+    "pytest",
+    "torch._dynamo",
+    "torch.nn.parallel",
+    "robustlens.models.parallel",
+    "robustlens.models.miniature",
+    "robustlens.store",
+]
+torch.set_num_threads(1)  # a test has one core: others wait for it by spinning
 
 
 @pytest.fixture
@@ -18,6 +32,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The process id of a process that has imported what jobs import, and forks those of multiprocessing's way ``forkserver``."""
+    multiprocessing.set_forkserver_preload(PRELOADED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(LIBRARY))
+        forkserver.ensure_running()
+    yield forkserver._forkserver._forkserver_pid
+    forkserver._forkserver._stop()
 
 
 @pytest.fixture
@@ -50,15 +75,11 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory):
-    """Complete made-up results of the study that ships, with their figures."""
-    made = synthetic.make_results(tmp_path_factory.mktemp("embedded"))
-    draw(made)
-    return made
+    """Complete made-up results of the study that ships, with their report."""
+    return reported(tmp_path_factory.getbasetemp(), "embedded_study")
 
 
 @pytest.fixture(scope="session")
 def single(tmp_path_factory):
     """Made-up results of one network on photographs: no pair, control, concept, conflict, attack or noise."""
-    made = synthetic.make_results(tmp_path_factory.mktemp("single"), synthetic.single_study())
-    draw(made)
-    return made
+    return reported(tmp_path_factory.getbasetemp(), "single_study")

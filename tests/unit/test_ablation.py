@@ -8,9 +8,8 @@ from torch import nn
 from robustlens.errors import InputError
 from robustlens.neurons.ablation import COPIES, ablate_units, changed_decisions
 from robustlens.neurons.tails import Tails
-from tiny import HALF, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
+from tiny import HALF, SCORES, Channels, classifier, coloured, cut_shards, image_rows, make_shard, pictures, random_network
 
-COLUMNS = ["model", "layer", "unit", "n_images", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed"]
 RED, GREEN, BLUE = 0, 1, 2
 
 
@@ -20,7 +19,7 @@ def test_scores_on_paper(tmp_path):
     rows = image_rows(5, shape=[RED, RED, BLUE, RED, BLUE], texture=[GREEN, BLUE, GREEN, BLUE, RED])
     # decisions: red = shape, red = shape, blue = shape, blue = texture, green = neither
     table = ablate_units(classifier(Channels(), ["maps"]), make_shard(tmp_path / "s.parquet", pixels, rows), batch_size=2)
-    assert table.columns.tolist() == COLUMNS
+    assert table.columns.tolist() == SCORES
     assert table.to_numpy().tolist() == [
         ["net", "maps", RED, 5, 3, 1, 2, 0, 2],
         ["net", "maps", GREEN, 5, 3, 1, 0, 0, 1],

@@ -13,7 +13,9 @@ def test_the_page_has_every_model():
     assert all("| goes through |" in row or "| refused: " in row for row in ROWS.values())
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "shufflenet_v2_x0_5"])
+@pytest.mark.parametrize(
+    "name", ["shufflenet_v2_x0_5", *(pytest.param(name, marks=pytest.mark.full) for name in ("squeezenet1_1", "resnet18"))]
+)
 def test_the_command_says_so_again(tmp_path, name):
     command.make_concepts(tmp_path)
     assert command.try_architecture(name, tmp_path) == ROWS[name]

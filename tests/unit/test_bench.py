@@ -1,6 +1,7 @@
 """The benches run, at the smallest size, and docs/performance.md says what they say."""
 
 import re
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def goals(capsys) -> list[str]:
     return [aim for aim, _ in re.findall(r"^Goal: (.*?): at (least|most) .* Found: ", capsys.readouterr().out, re.M)]
 
 
+@pytest.fixture(autouse=True)
+def once(monkeypatch):
+    """Every way runs once, not five times."""
+    for bench in (activations, dissection, predictions, stylization):
+        monkeypatch.setattr(bench, "take_turns", lambda ways, *_, **how: take_turns(ways, 1, **how))
+
+
 def test_dissection(capsys):
     """It stops where one of the ways counts otherwise."""
     dissection.main(n_images=2, n_units=4, lite=None, device=None)
@@ -102,7 +110,9 @@ def test_how_busy_a_gpu_is(tmp_path, monkeypatch):
     assert predictions.utilisation(lambda: None, "GPU-7", 0.5).tolist() == [40, 60]
 
 
-def test_activations(capsys, tmp_path):
+def test_activations(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(activations, "SIDE", 64)
+    monkeypatch.setattr(activations, "prepare", partial(activations.prepare, side=64))
     activations.main(n_images=2, architecture="resnet18", place=tmp_path)
     assert goals(capsys) == [
         "speed of an uncompressed activation file / speed of a plain file",

@@ -13,11 +13,11 @@ from scipy import stats
 from robustlens.errors import InputError
 from robustlens.report import comparison
 from robustlens.report.comparison import Run, difference, difference_over_runs, mean_over_runs, moved
+from robustlens.report.results import COLUMNS
 from robustlens.statistics import wilson
 
 T1, T2 = 12.7062047, 4.3026527  # 97.5 % quantiles of t with 1 and 2 degrees, as tables have them
-CLAIMS = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
-ACCURACY = ["model", "stimulus", "n_images", "top1", "low", "high"]
+CLAIMS, ACCURACY = COLUMNS["claims"], COLUMNS["accuracy"]
 
 
 def run(name: str, claims: list[tuple] = (), group: str = "", settings: dict | None = None, **tables) -> Run:

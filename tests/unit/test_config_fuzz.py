@@ -1,7 +1,7 @@
 """Configs that are wrong in every which way: each is refused in one sentence (InputError), or it is whole; nothing else is raised.
 
 Mistakes are drawn from a seed: keys that are missing, unknown or exchanged, values of other types, extreme numbers, hostile text, names of
-something else, aliases that hold themselves. ``ROBUSTLENS_FUZZ`` in the environment is how many tens are tried, 25 by itself.
+something else, aliases that hold themselves. ``ROBUSTLENS_FUZZ`` in the environment is how many tens are tried, 10 by itself.
 """
 
 import copy
@@ -24,7 +24,7 @@ from robustlens.study import LONGEST, NAME, RESERVED, check_schema, check_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = str(ROOT / "schemas" / "config.schema.yaml")
-N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 25)) * 10
+N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 10)) * 10
 TINY = ROOT / "tests/workflow/tiny.yaml"
 BASES = [TINY, *sorted((ROOT / "studies").glob("*.yaml")), ROOT / "config.yaml"]
 BROUGHT = {  # what a study may name beside what the tiny one does

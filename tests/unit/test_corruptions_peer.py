@@ -1,10 +1,15 @@
 """The corruptions against imagecorruptions 1.1.2, fed with the same random numbers, and elastic transform and frost against the formulas of
-Hendrycks and Dietterich's own code, from which that package departs."""
+Hendrycks and Dietterich's own code, from which that package departs.
+
+Of each of the package's pictures mean, deviation and 25 pixels are stored, so that the package is not needed; with it, whole pictures are
+compared. After another version: ``PYTHONPATH=bench:tests:workflow_scripts python tests/unit/test_corruptions_peer.py`` stores them anew.
+"""
 
 from pathlib import Path
 
 import corruptions as command  # from bench/
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -13,7 +18,7 @@ from robustlens.corruptions.frost_pictures import read_pictures
 from robustlens.corruptions.planes import zoom_window
 
 SEVERITIES = (1, 2, 3, 4, 5)
-pytestmark = pytest.mark.packages
+STORED = Path(__file__).parents[1] / "stored" / "corruptions.csv"
 
 
 @pytest.fixture(scope="module")
@@ -90,32 +95,75 @@ CASES = {  # the largest difference allowed, in grey levels
 }
 
 
-@pytest.mark.parametrize("severity", SEVERITIES)
-@pytest.mark.parametrize("name", CASES)
-def test_same_draws_give_the_packages_picture(peer, pixels, monkeypatch, name, severity):
-    if name == "snow":  # version 1.1.2 smears a layer of 225 px and cuts it afterwards; the published code cuts it first
-        zoom = peer.clipped_zoom
-        monkeypatch.setattr(peer, "clipped_zoom", lambda layer, factor: zoom(layer, factor)[: layer.shape[0], : layer.shape[1]])
+IMPULSE = "impulse-noise"
+
+
+def by_both(peer, pixels, name, severity):
+    """The picture that the package makes, and ours of the same draws; without a package nothing in place of the former."""
     if name == "glass-blur":
-        pixels = np.ascontiguousarray(pixels[:96, :96])  # its loop over px is slow
-    change, allowed = CASES[name]
-    draws = draws_of(name, pixels, severity)
+        pixels = np.ascontiguousarray(pixels[:96, :96])  # the package's loop over px is slow
+    if name == IMPULSE:
+        random = np.random.default_rng(7)
+        hit = random.random(pixels.shape) <= noise.IMPULSE[severity - 1]
+        white = random.random(pixels.shape) <= 0.5
+        change, draws = noise.impulse_noise, {"pepper": hit & ~white, "salt": hit & white}
+    else:
+        change, draws = CASES[name][0], draws_of(name, pixels, severity)
     np.random.seed(7)
-    expected = command.by_peer(peer, pixels, name, severity)
-    largest, mean = difference(ours(change, pixels, severity, **draws), expected)
-    assert largest <= allowed and mean < 0.1, (largest, mean)
-    assert difference(expected, pixels)[1] > 0.5
+    expected = peer and command.by_peer(peer, pixels, name, severity)
+    return expected, ours(change, pixels, severity, **draws), pixels
+
+
+def told(picture):
+    """What is stored of a picture: mean and deviation of its levels, and 25 pixels of it, in hexadecimal numbers."""
+    step = len(picture) // 5
+    pixels = picture[step // 2 :: step, step // 2 :: step][:5, :5]
+    return [round(float(picture.mean()), 3), round(float(picture.std()), 3), pixels.tobytes().hex()]
+
+
+def is_told(picture, row, allowed):
+    """Whether a picture is the one of a row of what is stored, where a level may be another by so many."""
+    mean, deviation, levels = told(picture)
+    apart = difference(*(np.frombuffer(bytes.fromhex(text), np.uint8) for text in (levels, row["pixels"])))[0]
+    return apart <= allowed and abs(mean - row["mean"]) < 0.1 and abs(deviation - row["deviation"]) < 0.1
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return pd.read_csv(STORED).set_index(["corruption", "severity"])
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_impulses_in_the_same_places_give_the_packages_picture(peer, pixels, monkeypatch, severity):
+@pytest.mark.parametrize("name", [*CASES, IMPULSE])
+def test_same_draws_give_what_is_stored_of_the_packages_picture(stored, pixels, name, severity):
+    _, found, original = by_both(None, pixels, name, severity)
+    assert is_told(found, stored.loc[(name, severity)], CASES.get(name, (None, 1))[1])
+    assert not is_told(original, stored.loc[(name, severity)], 1)
+
+
+def right_snow(peer, patch):
+    """Version 1.1.2 smears a layer of 225 px and cuts it afterwards; the published code cuts it first."""
+    zoom = peer.clipped_zoom
+    patch.setattr(peer, "clipped_zoom", lambda layer, factor: zoom(layer, factor)[: layer.shape[0], : layer.shape[1]])
+
+
+def same_impulses(peer, patch):
+    """Draws by today's generators, which scikit-image takes."""
     drawn = peer.sk.util.random_noise
-    monkeypatch.setattr(peer.sk.util, "random_noise", lambda image, **how: drawn(image, rng=np.random.default_rng(7), **how))
-    expected = command.by_peer(peer, pixels, "impulse-noise", severity)
-    random = np.random.default_rng(7)
-    hit = random.random(pixels.shape) <= noise.IMPULSE[severity - 1]
-    white = random.random(pixels.shape) <= 0.5
-    assert difference(ours(noise.impulse_noise, pixels, severity, pepper=hit & ~white, salt=hit & white), expected)[0] <= 1
+    patch.setattr(peer.sk.util, "random_noise", lambda image, **how: drawn(image, rng=np.random.default_rng(7), **how))
+
+
+@pytest.mark.packages
+@pytest.mark.full
+@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("name", [*CASES, IMPULSE])
+def test_same_draws_give_the_packages_picture(peer, stored, pixels, monkeypatch, name, severity):
+    {"snow": right_snow, IMPULSE: same_impulses}.get(name, lambda *_: None)(peer, monkeypatch)
+    expected, found, original = by_both(peer, pixels, name, severity)
+    largest, mean = difference(found, expected)
+    assert largest <= CASES.get(name, (None, 1))[1] and mean < 0.1, (largest, mean)
+    assert difference(expected, original)[1] > 0.5
+    assert is_told(expected, stored.loc[(name, severity)], 1)
 
 
 # ----------------------------------------------------------------------- where the package departs from Hendrycks and Dietterich's code
@@ -140,6 +188,8 @@ def test_elastic_transform_is_the_published_one(pixels, severity):
     assert apart.max() <= (3 if coarse else 1) and apart.mean() < (0.08 if coarse else 0.05), (apart.max(), apart.mean())
 
 
+@pytest.mark.packages
+@pytest.mark.full
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_frost_is_the_published_sum_with_the_published_pictures(peer, pixels, severity):
     originals = read_pictures(Path(peer.__file__).parent / "frost")
@@ -149,3 +199,13 @@ def test_frost_is_the_published_sum_with_the_published_pictures(peer, pixels, se
         part = picture[30 : 30 + 224, 70 : 70 + 224]
         expected = np.floor(np.clip(own * pixels.astype(float) + share * part, 0, 255))
         assert difference(ours(weather.frost, pixels, severity, frost=part), expected)[0] <= 1
+
+
+if __name__ == "__main__":
+    from tempfile import mkdtemp
+
+    package, picture, patch = command.load_peer(Path(mkdtemp())), command.pictures(1)[0], pytest.MonkeyPatch()
+    right_snow(package, patch)
+    same_impulses(package, patch)
+    rows = [(name, n, *told(by_both(package, picture, name, n)[0])) for name in (*CASES, IMPULSE) for n in SEVERITIES]
+    pd.DataFrame(rows, columns=["corruption", "severity", "mean", "deviation", "pixels"]).to_csv(STORED, index=False)

@@ -38,12 +38,12 @@ def test_the_mean_of_units(n, low, high):
 
 
 def test_the_paired_difference_of_accuracies():
-    """400 images, some easy for both: S is right on 60 %, R on 70 %, correlated."""
+    """150 images, some easy for both: S is right on 60 %, R on 70 %, correlated."""
 
     def interval_of(random, trial):
-        ease = random.random(400)
-        standard, robust = (ease < 0.6).astype(float), ((ease < 0.5) | (random.random(400) < 0.4)).astype(float)
-        return compare(weighted_mean(standard), weighted_mean(robust), 400, RESAMPLES, trial)[3:]
+        ease = random.random(150)
+        standard, robust = (ease < 0.6).astype(float), ((ease < 0.5) | (random.random(150) < 0.4)).astype(float)
+        return compare(weighted_mean(standard), weighted_mean(robust), 150, RESAMPLES, trial)[3:]
 
     assert coverage(interval_of, 0.1) == pytest.approx(0.95, abs=ERROR)
 
@@ -62,13 +62,13 @@ def test_the_difference_of_units_of_three_layers():
 
 
 def test_the_difference_of_shape_biases():
-    """300 conflict images; S decides 20 % by shape and 60 % by texture, R 45 % and 35 %: biases 1/4 and 9/16."""
+    """150 conflict images; S decides 20 % by shape and 60 % by texture, R 45 % and 35 %: biases 1/4 and 9/16."""
 
     def interval_of(random, trial):
         biases = []
         for shape, texture in ((0.2, 0.6), (0.45, 0.35)):
-            drawn = random.random(300)
+            drawn = random.random(150)
             biases.append(ratio((drawn < shape).astype(float), (drawn < shape + texture).astype(float)))
-        return compare(*biases, 300, RESAMPLES, trial)[3:]
+        return compare(*biases, 150, RESAMPLES, trial)[3:]
 
     assert coverage(interval_of, 9 / 16 - 1 / 4) == pytest.approx(0.95, abs=ERROR)

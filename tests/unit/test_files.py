@@ -196,10 +196,11 @@ def found(source: str) -> Iterator[tuple[str, int]]:
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     inside = {id(node): function for function in functions for node in ast.walk(function)}  # the innermost comes last
+    kept = {id(function): kept_names(function) for function in functions}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             function = inside.get(id(node))
-            if writes(node, kept_names(function) if function else set()):
+            if writes(node, kept.get(id(function), set())):
                 yield getattr(function, "name", ""), node.lineno
 
 

@@ -1,7 +1,7 @@
 """Files that are damaged in every which way: each reader gives what it read, or one sentence (InputError), and nothing else.
 
 Damage is drawn from a seed: cut ends, flipped bits, bytes that are spliced, zero or there twice. ``ROBUSTLENS_FUZZ`` in the environment is
-how many of each file are read, 25 by itself. A file that breaks a reader is left in tests/corpus, to be kept: it is read in every run.
+how many of each file are read, 10 by itself. A file that breaks a reader is left in tests/corpus, to be kept: it is read in every run.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ from robustlens.stimuli.published import read_devkit
 from robustlens.store import ActivationWriter, link_shards, open_store
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 25))
+N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 10))
 SLOW = {"development-kit": 5}  # each of its trials starts a process: one in so many
 IDENTITY = {"model": "net", "image_set": "clean", "weights_sha256": "abc", "preprocessing": "[0,1] RGB"}
 RANDOM = np.random.default_rng(0)

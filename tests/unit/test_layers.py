@@ -10,13 +10,13 @@ from robustlens.errors import InputError
 from robustlens.models.architectures import build_network, default_arguments
 from robustlens.models.layers import default_layers, find_layers, repeatable, trace_pass
 from robustlens.models.outputs import Layout, layout_of, maps_of
-from tiny import Channels
+from tiny import Channels, equal_weights
 
 VIT = {"image_size": 48, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32, "num_classes": 4}
 
 
 def build(name: str, **arguments) -> nn.Module:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), equal_weights():
         warnings.simplefilter("ignore")  # of torchvision, about slow random weights
         return build_network(f"models.{name}", name, arguments)
 

@@ -59,9 +59,9 @@ def test_a_process_that_is_killed_frees_its_name(start, tmp_path):
     second = start(0, "gpu")
     time.sleep(0.5)
     assert second.poll() is None  # it waits
+    (tmp_path / "gpu.in-use").unlink()  # of the first, while it still has the name
     first.kill()
     first.wait()
-    (tmp_path / "gpu.in-use").unlink()
     assert second.communicate(timeout=60) == ("gpu\n", "") and second.returncode == 0
 
 

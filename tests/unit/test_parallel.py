@@ -1,4 +1,7 @@
-"""Several processes that train one network, on CPUs: what they agree on, what they share, and how they end."""
+"""Several processes that train one network, on CPUs: what they agree on, what they share, and how they end.
+
+A job's processes start Python and import torch, as those of the first test do; to the others a server forks theirs, which has imported it.
+"""
 
 import hashlib
 import json
@@ -19,10 +22,19 @@ from robustlens.models.parallel import Task, train
 from robustlens.models.training_state import read_state
 from tiny import HALF, RECIPE_DEFAULTS, coloured, cut_shards, image_rows, spec_of
 
+LIBRARY = Path(parallel.__file__).parents[2]
 SGD = {"optimiser": "sgd", "momentum": 0.9, "schedule": "step", "step_epochs": 2, "gamma": 0.1}
 RECIPE = {"epochs": 3, "batch_size": 12, "learning_rate": 0.02, "weight_decay": 0.0005, **RECIPE_DEFAULTS}
 PGD = {"norm": "l2", "eps": 0.5, "step": 0.25, "steps": 2, "random_start": True, "ramp_epochs": 1, "mode": "evaluation", "use_best": True}
 ROBUST = {**RECIPE, **SGD, "augmentation": ["pad-crop", "lighting", "invert", "flip"], "attack": PGD, "validate": {"n_images": 30}}
+
+
+@pytest.fixture
+def forked(server, monkeypatch):
+    """Trainings have their processes from the server, whose process id it gives, rather than from a start of Python each."""
+    start = parallel.start_processes
+    monkeypatch.setattr(parallel, "start_processes", lambda *arguments, start_method: start(*arguments, start_method="forkserver"))
+    return server
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +77,7 @@ def test_two_processes_train_as_one_does(tmp_path, shards, linear):
         assert one_epoch == pytest.approx(other) and {"clean_accuracy", "robust_accuracy"} <= set(other)
 
 
-def test_a_training_of_two_processes_is_taken_up_bit_for_bit(tmp_path, shards):
+def test_a_training_of_two_processes_is_taken_up_bit_for_bit(forked, tmp_path, shards):
     """With batch normalisation, whose running statistics the attack reads."""
     spec = spec_of(classes=3, width=8)
     train(task_of(shards, spec, ROBUST), tmp_path / "whole", device="cpu", n_processes=2)
@@ -75,7 +87,7 @@ def test_a_training_of_two_processes_is_taken_up_bit_for_bit(tmp_path, shards):
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, shards):
+def test_a_batch_that_cannot_be_shared_is_refused(forked, tmp_path, shards):
     task = task_of(shards, spec_of(classes=3, width=8), {**RECIPE, "batch_size": 15})
     with pytest.raises(
         InputError, match="training of net: expected a batch that 2 processes can share evenly, got 15 images; ask for"
@@ -110,37 +122,60 @@ FAILURES = {"raises": "the second process cannot go on", "killed": "process 1 te
 
 
 @pytest.mark.parametrize(("how", "said"), FAILURES.items())
-def test_the_failure_of_one_process_ends_all(tmp_path, shards, how, said):
+def test_the_failure_of_one_process_ends_all(forked, tmp_path, shards, how, said):
     (tmp_path / f"faulty_{how}.py").write_text(FAULTY)
     spec = {"architecture": f"faulty_{how}:Faulty", "arguments": {"how": how}, "python_path": str(tmp_path), **HALF}
     started = time.monotonic()
     with pytest.raises(Exception, match=said):
         train(task_of(shards, spec, RECIPE), tmp_path / "state", device="cpu", n_processes=2)
     assert time.monotonic() - started < 60 and not (tmp_path / "state").exists()
-    assert not children()
+    assert not children(forked)
 
 
-def children(pid: int = os.getpid()) -> list[int]:
-    """Processes of torch.multiprocessing that this one started and that still run."""
-    found = subprocess.run(["ps", "-ww", "--ppid", str(pid), "-o", "pid=,stat=,args="], capture_output=True, text=True).stdout.splitlines()
-    return [int(line.split()[0]) for line in found if "spawn_main" in line and not line.split()[1].startswith("Z")]
+def children(pid: int) -> list[int]:
+    """Processes that another one started and that still run."""
+    found = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,stat="], capture_output=True, text=True).stdout.splitlines()
+    return [int(line.split()[0]) for line in found if not line.split()[1].startswith("Z")]
+
+
+ENDLESS = """
+import json, os, sys
+from pathlib import Path
+from robustlens.models import parallel
+from torch import nn, _dynamo
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(432, 3))
+        self.passes = 0
+
+    def forward(self, images):
+        self.passes += 1
+        if self.passes == 20:
+            Path(f"busy-{os.getpid()}").touch()
+        return super().forward(images)
+
+
+if __name__ == "__main__":
+    start = parallel.start_processes
+    parallel.start_processes = lambda *arguments, start_method: start(*arguments, start_method="fork")
+    parallel.train(parallel.Task(**json.load(open("task.json"))), "state", device="cpu", n_processes=2)
+"""
 
 
 def test_the_processes_end_when_their_parent_is_killed(tmp_path, shards):
+    """The parent forks them here, so that torch is imported once."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    spec = {"architecture": "endless:Net", "arguments": {}, "python_path": str(tmp_path), **HALF}
     recipe = {**RECIPE, "epochs": 100_000}
-    program = (
-        "import json, sys\nfrom robustlens.models.parallel import Task, train\n"
-        "if __name__ == '__main__':\n    train(Task(**json.load(open(sys.argv[1]))), sys.argv[2], device='cpu', n_processes=2)\n"
-    )
-    (tmp_path / "program.py").write_text(program)
-    values = {"shards": shards, "model": "net", "spec": spec_of(classes=3, width=8), "recipe": recipe, "seed": 0, "last": 100_000}
+    values = {"shards": shards, "model": "net", "spec": spec, "recipe": recipe, "seed": 0, "last": 100_000}
     (tmp_path / "task.json").write_text(json.dumps(values))
-    library = Path(parallel.__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(library), "TMPDIR": str(tmp_path)}
-    parent = subprocess.Popen([sys.executable, tmp_path / "program.py", tmp_path / "task.json", tmp_path / "state"], env=environment)
+    environment = {**os.environ, "PYTHONPATH": str(LIBRARY), "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "endless.py"], env=environment, cwd=tmp_path)
     try:
-        working = wait_for(lambda: len(busy := children(parent.pid)) == 2 and any(tmp_path.glob("robustlens-*/rendezvous")) and busy)
-        time.sleep(3)  # into the training
+        working = wait_for(lambda: len(busy := list(tmp_path.glob("busy-*"))) == 2 and [int(path.name[5:]) for path in busy])
+        assert sorted(working) == sorted(children(parent.pid))
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         wait_for(lambda: not [pid for pid in working if alive(pid)])

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -85,8 +86,13 @@ def test_a_table_without_a_column_is_refused_and_an_empty_one_is_taken(tmp_path)
 
 
 # ---------------------------------------------------------------------------------------------------------------------- page
-def test_page_needs_nothing_from_elsewhere(embedded):
-    text = write(embedded)
+@pytest.fixture
+def text(embedded) -> str:
+    """The page of a complete study."""
+    return Path(embedded.page).read_text(encoding="utf-8")
+
+
+def test_page_needs_nothing_from_elsewhere(text):
     outline = Outline(text)
     beside = ("#", "data:image/png;base64,", "explorer/units.html")
     assert not [address for address in outline.addresses if not address.startswith(beside)]
@@ -95,8 +101,8 @@ def test_page_needs_nothing_from_elsewhere(embedded):
     assert not re.findall(r"url\((?!#)", text)
 
 
-def test_page_is_well_formed_and_its_links_arrive(embedded):
-    outline = Outline(write(embedded))
+def test_page_is_well_formed_and_its_links_arrive(text):
+    outline = Outline(text)
     assert outline.open == []
     assert len(outline.ids) == len(set(outline.ids))
     assert not {address[1:] for address in outline.addresses if address.startswith("#")} - set(outline.ids)
@@ -104,14 +110,13 @@ def test_page_is_well_formed_and_its_links_arrive(embedded):
     assert all(after <= before + 1 for before, after in zip(outline.headings, outline.headings[1:], strict=False))
 
 
-def test_every_figure_has_an_alternative_text(embedded):
-    outline = Outline(write(embedded))
+def test_every_figure_has_an_alternative_text(text):
+    outline = Outline(text)
     assert len(outline.pictures) == 17
     assert all(len(text) > 30 for text in outline.pictures)
 
 
-def test_every_claim_appears_with_its_verdict_in_words(embedded):
-    text = write(embedded)
+def test_every_claim_appears_with_its_verdict_in_words(text):
     wording = read_table(RESOURCES / "claims.csv", "wording")
     assert list(wording["claim"]) == CLAIMS
     for claim in CLAIMS:
@@ -131,8 +136,7 @@ def test_published_values_stand_beside_the_comparisons_they_are_of():
     assert {row["source"] != "" for row in facts} == {True}
 
 
-def test_what_fails_is_listed_with_the_known_reason(embedded):
-    text = write(embedded)
+def test_what_fails_is_listed_with_the_known_reason(text):
     failing = text[text.index('<section id="failing"') : text.index('<section id="limits"')]
     assert "C5 No gain on everyday distortions" in failing and "C8 More units" in failing
     assert "C1 " not in failing
@@ -154,9 +158,8 @@ def test_claims_text_is_escaped(embedded):
     assert "<script>" not in text and "&lt;script&gt;" in text
 
 
-def test_a_verdict_that_a_correction_takes_is_marked_and_stays(embedded):
+def test_a_verdict_that_a_correction_takes_is_marked_and_stays(embedded, text):
     """Of C5, of one row a pair; beside its badge, and nowhere else."""
-    text = write(embedded)
     marks = text.count("not after Holm’s correction")
     assert marks == len(embedded.study["pairs"]) == len(re.findall(r"contradicted</span> <span class=\"small\">not after Holm", text))
     results = results_of(embedded)
@@ -172,7 +175,7 @@ def test_an_unknown_verdict_is_refused(embedded):
 
 
 def test_single_network_gives_a_page_that_says_what_was_not_measured(single):
-    text = write(single)
+    text = Path(single.page).read_text(encoding="utf-8")
     outline = Outline(text)
     assert outline.open == []
     assert "This study has none" in text and "the question stays open here" in text
@@ -196,7 +199,7 @@ def test_study_without_a_part_still_gives_a_report(tmp_path, missing):
     if missing == "controls":
         study["models"] = {name: study["models"][name] for name in ("alexnet-s", "alexnet-r")}
     made = synthetic.make_results(tmp_path, study)
-    draw(made)
+    draw(made, lightly=True)
     assert Outline(write(made)).open == []
 
 

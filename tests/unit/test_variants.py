@@ -5,10 +5,12 @@ from torch import nn
 from torchvision.models import resnet50 as published
 
 from robustlens.models.variants import resnet50
+from tiny import equal_weights
 
 
 def of(weights, **arguments):
-    network = resnet50(8, **arguments).eval()
+    with equal_weights():
+        network = resnet50(8, **arguments).eval()
     network.load_state_dict(weights)
     return network
 
