@@ -22,3 +22,8 @@ def merged(one: dict, other: dict) -> dict:
 def table(folder: Path, name: str) -> pd.DataFrame:
     """A table of the report."""
     return pd.read_csv(folder / "results/reports/tables" / f"{name}.csv")
+
+
+def attacks(found: dict[str, int]) -> int:
+    """How many of the jobs that a dry run announces attack a shard of a network's images, with the curve over the radius or without."""
+    return found.get("attack_images", 0) + found.get("attack_and_sweep", 0)

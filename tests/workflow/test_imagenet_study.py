@@ -9,7 +9,7 @@ import json
 import pandas as pd
 import pytest
 import yaml
-from shipped import merged, study, table
+from shipped import attacks, merged, study, table
 
 from imagenet_tree import PER_CLASS, write_tree
 from robustlens.images import read_manifest
@@ -69,7 +69,7 @@ def test_what_is_public_is_fetched(tmp_path, per_shard, n_indexed):
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
         found = jobs(tmp_path, config=tmp_path / "study.yaml")
         assert found["fetch_download"] == n_downloads and found["index_images"] == n_indexed["made" if made else "brought"]
-    assert found["compute_stimulus"] == 75 * shards and found["attack_images"] == 2 * 8 * shards
+    assert found["compute_stimulus"] == 75 * shards and attacks(found) == 2 * 8 * shards
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 from scipy.stats import binom
+from shipped import attacks
 
 from runs import REPOSITORY, jobs, snakemake
 
@@ -33,7 +34,7 @@ SHORTER = {  # than the study in what other studies' tests have
 def test_what_a_dry_run_announces(tmp_path):
     """Each package is fetched once, and there is a rule for every file."""
     found = jobs(tmp_path, config=STUDY)
-    assert found["fetch_package"] == found["import_model"] == 2 and found["index_images"] == 1 + 2 and found["attack_images"] == 3 * 2 * 2
+    assert found["fetch_package"] == found["import_model"] == 2 and found["index_images"] == 1 + 2 and attacks(found) == 3 * 2 * 2
 
 
 @pytest.mark.full

@@ -6,6 +6,7 @@ Drawn photographs and small networks in the same places: test_real_formats.py.
 import pandas as pd
 import pytest
 import yaml
+from shipped import attacks
 
 from runs import REPOSITORY, jobs, snakemake
 
@@ -24,9 +25,7 @@ SHORTER = {  # than the study: fewer conditions and jobs, fewer but longer steps
 def test_what_a_dry_run_announces(tmp_path):
     """Each package is fetched once, and there is a rule for every file."""
     found = jobs(tmp_path, config=STUDY)
-    assert (
-        found["fetch_package"] == found["import_model"] * 2 == 4 and found["compute_stimulus"] == 2 * 15 and found["attack_images"] == 2 * 2
-    )
+    assert found["fetch_package"] == found["import_model"] * 2 == 4 and found["compute_stimulus"] == 2 * 15 and attacks(found) == 2 * 2
 
 
 @pytest.mark.full
