@@ -131,6 +131,8 @@ def write_weights(root: Path, names: Iterable[str] = NETWORKS, resnet: Callable[
         if file.partition(".")[0] in names:
             torch.save(make(), root / file)
     segmenter = models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
+    with torch.no_grad():
+        segmenter.classifier.low_classifier.bias[0] = BIAS  # of what is no object
     torch.save(segmenter.state_dict(), root / "segmenter.pth")
     write_adain(root)
 
