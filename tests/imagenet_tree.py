@@ -4,6 +4,8 @@ The networks have random weights, but one class has a bias that no image outweig
 of. So every network is right on exactly the half of any set, if the labels of its layout are read as they should be.
 """
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 import torch
 import torchvision
 from PIL import Image
+from torch import nn
 
 from robustlens.broden import LabelledImage, write_broden
 from robustlens.imagenet import classes
@@ -18,6 +21,7 @@ from robustlens.shorthand import COMMON
 from robustlens.stimuli.adain import build_decoder, build_encoder
 from robustlens.stimuli.embedded import render_scene
 
+KINDS, SEVERITIES = COMMON, range(1, 6)
 PER_CLASS = 2  # images of each class
 BIAS = 300.0  # of the class that is always decided
 NETWORKS = [f"{name}-{role}" for name in ("alexnet", "googlenet", "resnet50") for role in "sr"] + ["resnet50-sin", "resnet50-sin-in"]
@@ -43,14 +47,14 @@ def save(path: Path, number: int, *size: int) -> None:
     picture(number, *size).save(path)
 
 
-def write_images(root: Path) -> None:
-    """ImageNet and its relatives, and the stimuli of Geirhos et al."""
+def write_images(root: Path, kinds: Iterable[str] = KINDS, severities: Iterable[int] = SEVERITIES) -> None:
+    """ImageNet and its relatives, with these corruptions of ImageNet-C, and the stimuli of Geirhos et al."""
     wnids = list(two_classes()["wnid"])
     for number, stem in enumerate(STEMS):
         wnid = wnids[number // PER_CLASS]
         save(root / "val" / wnid / f"{stem}.JPEG", number, 240, 300)
-        for kind in COMMON:
-            for severity in range(1, 6):
+        for kind in kinds:
+            for severity in severities:
                 save(root / "imagenet-c" / kind.replace("-", "_") / str(severity) / wnid / f"{stem}.JPEG", number)
     for rank, (index, wnid) in enumerate(zip(two_classes()["index"], wnids, strict=True)):
         for number in range(PER_CLASS):
@@ -94,31 +98,42 @@ def as_robustness(state: dict, rename=str) -> dict:
     return {"model": saved, "epoch": 90}
 
 
-def write_weights(root: Path) -> None:
-    """Networks of random weights in the formats of the study's checkpoints."""
+def biased(network: nn.Module, bias: float = BIAS) -> nn.Module:
+    """The network, with a last bias that makes it decide for the first of the two classes whatever it is shown."""
+    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias[int(two_classes()["index"].iloc[0])] = bias
+    return network
+
+
+def write_weights(root: Path, names: Iterable[str] = NETWORKS, resnet: Callable[..., nn.Module] = torchvision.models.resnet50) -> None:
+    """Networks of random weights in the formats of the study's checkpoints, its segmenter and AdaIN; ``resnet``: in place of ResNet-50."""
+    models = torchvision.models
     root.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
 
     def state(build, **arguments) -> dict:
-        found = build(weights=None, **arguments).state_dict()
-        last = next(name for name in ("classifier.6.bias", "fc.bias") if name in found)
-        found[last][int(two_classes()["index"].iloc[0])] = BIAS
-        return found
+        return biased(build(weights=None, **arguments)).state_dict()
 
-    models = torchvision.models
-    torch.save(state(models.alexnet), root / "alexnet-s.pth")
-    last = {"classifier.6.": "last_layer."}
-    torch.save(as_robustness(state(models.alexnet), renaming(last)), root / "alexnet-r.pt")
-    torch.save(state(models.googlenet, aux_logits=True, init_weights=False), root / "googlenet-s.pth")
-    branch = {"branch4.1.": "branch4_conv."}
-    torch.save(as_robustness(state(models.googlenet, aux_logits=False, init_weights=False), renaming(branch)), root / "googlenet-r.pt")
-    torch.save(state(models.resnet50), root / "resnet50-s.pth")
-    torch.save(as_robustness(state(models.resnet50)), root / "resnet50-r.pt")
+    last, branch = {"classifier.6.": "last_layer."}, {"branch4.1.": "branch4_conv."}
+    googlenet = partial(state, models.googlenet, init_weights=False)
+    checkpoints = {
+        "alexnet-s.pth": lambda: state(models.alexnet),
+        "alexnet-r.pt": lambda: as_robustness(state(models.alexnet), renaming(last)),
+        "googlenet-s.pth": lambda: googlenet(aux_logits=True),
+        "googlenet-r.pt": lambda: as_robustness(googlenet(aux_logits=False), renaming(branch)),
+        "resnet50-s.pth": lambda: state(resnet),
+        "resnet50-r.pt": lambda: as_robustness(state(resnet)),
+    }
     for name in ("resnet50-sin", "resnet50-sin-in"):
-        torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state(models.resnet50).items()}}, root / f"{name}.pth.tar")
-    torch.save(
-        torchvision.models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None).state_dict(), root / "segmenter.pth"
-    )
+        checkpoints[f"{name}.pth.tar"] = lambda: {"state_dict": {f"module.{key}": tensor for key, tensor in state(resnet).items()}}
+    for file, make in checkpoints.items():
+        if file.partition(".")[0] in names:
+            torch.save(make(), root / file)
+    segmenter = models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
+    with torch.no_grad():
+        segmenter.classifier.low_classifier.bias[0] = BIAS  # of what is no object
+    torch.save(segmenter.state_dict(), root / "segmenter.pth")
     write_adain(root)
 
 
@@ -137,11 +152,18 @@ def write_adain(root: Path) -> None:
     torch.save(build_decoder().state_dict(), root / "adain-decoder.pth")
 
 
-def write_tree(root: Path) -> dict:
-    """Everything, below ``root``; the config that a user would give beside studies/imagenet.yaml."""
-    write_images(root)
+def write_tree(
+    root: Path,
+    *,
+    kinds: Iterable[str] = KINDS,
+    severities: Iterable[int] = SEVERITIES,
+    names: Iterable[str] = NETWORKS,
+    resnet: Callable[..., nn.Module] = torchvision.models.resnet50,
+) -> dict:
+    """All of it, with these corruptions and networks, below ``root``; the config that a user would give beside studies/imagenet.yaml."""
+    write_images(root, kinds, severities)
     write_broden_224(root / "broden")
-    write_weights(root / "weights")
+    write_weights(root / "weights", names, resnet)
     shapes = root / "texture-vs-shape/stimuli"
     paths = {
         name: root / name for name in ("imagenet-c", "imagenet-a", "imagenet-r", "imagenet-sketch", "imagenetv2", "broden", "paintings")
@@ -161,5 +183,5 @@ def write_tree(root: Path) -> dict:
         "sources": {name: {"n_images": count} for name, count in n_images.items()},
         "corruptions": {"imagenet-c": {"n_images": 2 * PER_CLASS}},
         "concepts": {"broden": {"n_images": 4}},
-        "models": {name: {"top1": 0.5} for name in NETWORKS},
+        "models": {name: {"top1": 0.5} for name in names},
     }

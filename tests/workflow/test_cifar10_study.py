@@ -1,9 +1,13 @@
-"""studies/cifar10.yaml: what it asks for, and the whole of it on a small set in the publisher's layout."""
+"""studies/cifar10.yaml: what it asks for, and the whole of it on a small set in the publisher's layout.
+
+Its pictures and trainings among other formats: test_real_formats.py.
+"""
 
 import pandas as pd
 import pytest
 import yaml
 from cifar_tree import write_tree
+from shipped import attacks, table
 
 from robustlens.images import read_manifest
 from runs import REPOSITORY, jobs, snakemake
@@ -30,7 +34,7 @@ def test_what_a_dry_run_announces(tmp_path, path, fetched):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"paths": {"cifar10": {"path": path}}} if path else {"seed": 0}))
     found = jobs(tmp_path, config=[STUDY, tmp_path / "mine.yaml"])
     assert {rule: count for rule, count in found.items() if rule.startswith("fetch")} == {fetched: 1}
-    assert found["train_model"] == 2 and found["attack_images"] == 4 and found["compute_stimulus"] == 14 and found["make_stimulus"] == 10
+    assert found["train_model"] == 2 and attacks(found) == 4 and found["compute_stimulus"] == 14 and found["make_stimulus"] == 10
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +48,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def table(run, name: str) -> pd.DataFrame:
-    return pd.read_csv(run / "results/reports/tables" / f"{name}.csv")
-
-
+@pytest.mark.full
 def test_every_picture_of_every_set_is_decided(run):
     accuracy = table(run, "accuracy")
     members = yaml.safe_load(STUDY.read_text())["suites"]["all"]
@@ -57,12 +58,14 @@ def test_every_picture_of_every_set_is_decided(run):
     assert ids.tolist() == [f"cifar10-test-{number:05d}" for number in range(N)]
 
 
+@pytest.mark.full
 def test_the_networks_learnt_what_the_labels_say(run):
     """Ten classes of stripes: with pictures and labels out of step nothing above one in ten could be learnt."""
     accuracy = table(run, "accuracy").set_index(["model", "stimulus"])["top1"]
     assert accuracy["resnet8-s", "clean"] >= 0.5 and accuracy["resnet8-r", "clean"] >= 0.5
 
 
+@pytest.mark.full
 def test_the_claims_are_judged(run):
     """But for C10, which asks for a third network; so few units may have no object (C9) and no texture (C12) among their labels."""
     claims = pd.read_csv(run / "results/reports/claims.csv")
@@ -71,5 +74,6 @@ def test_the_claims_are_judged(run):
     assert (run / "results/reports/index.html").stat().st_size > 100_000
 
 
+@pytest.mark.full
 def test_a_second_run_does_nothing(run):
     assert jobs(run, config=[STUDY, run / "mine.yaml"]) == {}

@@ -1,12 +1,17 @@
-"""A published pair on MNIST, read from its files: accuracies on clean and attacked images are those that it is known to have."""
+"""studies/mnist.yaml: what it fetches, and a published pair, read from its files: accuracies on clean and attacked images are as known.
+
+Drawn digits and LeNets of a known accuracy in the same files: test_real_formats.py.
+"""
 
 import pandas as pd
 import pytest
 import yaml
 from scipy.stats import binom
+from shipped import attacks
 
-from runs import REPOSITORY, snakemake
+from runs import REPOSITORY, jobs, snakemake
 
+STUDY = REPOSITORY / "studies/mnist.yaml"
 CLEAN = {"lenet-s": 0.989, "lenet-r": 0.986}  # of the 10,000 test images, to a tenth of a percent
 N = 200  # of them are attacked
 PGD = {"lenet-s": {0.1: 0.84, 0.2: 0.22, 0.3: 0.008}, "lenet-r": {0.1: 0.966, 0.2: 0.960, 0.3: 0.936}}  # 40 steps
@@ -26,10 +31,17 @@ SHORTER = {  # than the study in what other studies' tests have
 }
 
 
+def test_what_a_dry_run_announces(tmp_path):
+    """Each package is fetched once, and there is a rule for every file."""
+    found = jobs(tmp_path, config=STUDY)
+    assert found["fetch_package"] == found["import_model"] == 2 and found["index_images"] == 1 + 2 and attacks(found) == 3 * 2 * 2
+
+
+@pytest.mark.full
 @pytest.mark.packages
 def test_mnist(tmp_path):
     (tmp_path / "shorter.yaml").write_text(yaml.safe_dump(SHORTER))
-    snakemake(tmp_path, config=[REPOSITORY / "studies/mnist.yaml", tmp_path / "shorter.yaml"])
+    snakemake(tmp_path, config=[STUDY, tmp_path / "shorter.yaml"])
     accuracy = pd.read_csv(tmp_path / "results/reports/tables/accuracy.csv").set_index(["model", "stimulus"])
     for model, top1 in CLEAN.items():
         assert accuracy.loc[(model, "test"), "n_images"] == 10_000

