@@ -37,6 +37,11 @@ def run(words: list[str], files: list[int], environment: dict[str, str], cwd: st
     return int(answer)
 
 
+def interpreter() -> str:
+    """A program that stands for the interpreter of this process, as do all that it has run."""
+    return f"{_servers()}/python"
+
+
 _started: list[str] = []
 
 
@@ -49,7 +54,7 @@ def _servers() -> str:
 
         folder = tempfile.mkdtemp(prefix="preloaded-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        launcher = f"#!/bin/sh\nexec '{sys.executable}' -IS '{os.path.abspath(__file__)}' \"$@\"\n"
+        launcher = f"#!/bin/sh\n{FOLDER}='{folder}' exec '{sys.executable}' -IS '{os.path.abspath(__file__)}' \"$@\"\n"
         with open(os.open(f"{folder}/python", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
             file.write(launcher)
         for kind in PACKAGES:

@@ -53,6 +53,15 @@ def snakemake(
     return subprocess.CompletedProcess(words, status, *texts)
 
 
+def start(folder: Path, *arguments, fresh: bool = False, **options) -> subprocess.Popen:
+    """Run snakemake in the background, in a session of its own, in which it can be killed. Other arguments as of ``snakemake``."""
+    words = command(folder, *arguments, **options)
+    if not fresh:  # the jobs start with their imports done; they end with what Snakemake has started in their place
+        program = "import sys; sys.executable = sys.argv.pop(1); from snakemake.cli import main; main()"
+        words[1:3] = ["-c", program, preloaded.interpreter()]
+    return subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
 def jobs(folder: Path, *arguments, **options) -> dict[str, int]:
     """How many jobs of each rule a dry run announces; without any it says that there is nothing to be done."""
     text = "".join((done := snakemake(folder, "--dry-run", *arguments, **options)).stdout) + done.stderr
@@ -76,7 +85,11 @@ def write_study(path: Path, **changes) -> Path:
     return path
 
 
+def table_files(folder: Path) -> list[Path]:
+    """Every table of a study's report."""
+    return [*sorted((folder / "results/reports/tables").glob("*.csv")), folder / "results/reports/claims.csv"]
+
+
 def tables(folder: Path) -> dict[str, str]:
-    """The text of every table of a study's report."""
-    found = [*sorted((folder / "results/reports/tables").glob("*.csv")), folder / "results/reports/claims.csv"]
-    return {path.name: path.read_text() for path in found}
+    """Their text by their names."""
+    return {path.name: path.read_text() for path in table_files(folder)}
