@@ -106,9 +106,9 @@ def copy_of(reference):
     Over Slurm run the shards alone: gathering them is a job like any other, of which the study from nothing has two.
     """
 
-    def copy(name: str, shards: Iterable[int], **site: str) -> Study:
+    def copy(name: str, shards: Iterable[int], **options) -> Study:
         missing = [f"{SUITE}/shard-{shard:04d}.parquet" for shard in shards]
-        study = Study(Path(shutil.copytree(reference.folder, reference.folder.with_name(name))), missing=missing, **site)
+        study = Study(Path(shutil.copytree(reference.folder, reference.folder.with_name(name))), missing=missing, **options)
         for file in (GATHERED, *TABLES, *missing):
             (study.folder / file).unlink()
         return study

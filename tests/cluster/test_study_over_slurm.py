@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runs import REPOSITORY, tables
-from slurm_runs import Study, accounted, call, full_disk, job
+from slurm_runs import GATHERED, SUITE, Study, accounted, call, full_disk, job
 
 ON_GPUS = ("train_model", "attack_images", "predict", "ablate_units")
 GIVEN = re.compile(r"Slurm job (\d+) on node (\w+), CUDA_VISIBLE_DEVICES (\S+)")
@@ -109,6 +109,19 @@ def test_a_fault_costs_its_own_shard_only(studies, reference):
     assert all(len(numbers) > 1 for numbers in attempts.values())
     assert attempts.keys() == {CANCELLED, TOO_LONG, TOO_LARGE, DISK_FULL}  # and no other model's job
     assert studies[1].tables() == reference.tables()
+
+
+def test_a_damaged_file_is_named_and_made_again_when_it_is_gone(slurm, copy_of, reference):
+    study = copy_of("damaged", [], fresh=False)
+    study.missing = [GATHERED]
+    damaged = study.folder / SUITE / "shard-0002.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    said = study.snakemake("--profile", "slurm", "--retries", "0", GATHERED, check=False)
+    assert f"{SUITE}/shard-0002.parquet: expected a complete Parquet file" in said
+    damaged.unlink()  # as the documentation says
+    with study.make() as run:
+        run.end()
+    assert study.tables() == reference.tables()
 
 
 @pytest.mark.full
