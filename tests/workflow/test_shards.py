@@ -8,7 +8,7 @@ import time
 from robustlens.store import open_store
 from runs import snakemake, start, table_files, tables, write_study
 
-BATCHES = [f"{rule}:batch_size=7" for rule in ("predict", "attack_images", "dump_activations", "ablate_units")]
+BATCHES = [f"{rule}:batch_size=7" for rule in ("predict", "attack_images", "attack_and_sweep", "dump_activations", "ablate_units")]
 
 
 def test_shards_batches_cores_and_a_kill_change_no_table(tiny_study, tmp_path):
