@@ -11,10 +11,13 @@ def test_cancelled_job_and_controller_away(slurm_without_accounting, copy_of, re
     study = copy_of("unaccounted", range(2), ROBUSTLENS_ACCOUNTING="0")
     study.plan(CANCELLED, "hold")
     study.plan(HELD, "hold")
+    log = study.folder / "logs/predict/alexnet-s_generalisation_0000.log"
     with study.make() as run:
         call("scancel", study.held(CANCELLED))
         held = study.held(HELD)
-        study.wait_for(lambda: study.attempts()[CANCELLED][1:], "the job to be sent again")  # what is sent meanwhile may fail for good
+        again = study.wait_for(lambda: study.attempts()[CANCELLED][1:], "the job to be sent again")[0]
+        # A job that asks for its step while the controller is away fails; this one has its step.
+        study.wait_for(lambda: log.exists() and f"Slurm job {again} " in log.read_text(), "the job to run")
         cluster("stop", "slurmctld")
         try:
             time.sleep(20)
