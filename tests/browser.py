@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,10 +40,10 @@ class Leaving(Exception):
     """The page gave way to another while it was asked."""
 
 
-class Browser:
-    """One page of a Chromium: what it loads (``requests``), what it complains of (``complaints``), and what one does in it."""
+class Chromium:
+    """A running Chromium, with its profile in ``folder``: as many pages as are opened in it, each with a profile of its own."""
 
-    def __init__(self, folder: Path, width: int = 1280, height: int = 900, *, dark: bool = False):
+    def __init__(self, folder: Path):
         program = shutil.which("chromium") or shutil.which("google-chrome")
         if not program:
             pytest.skip("no Chromium on this machine")
@@ -50,18 +51,10 @@ class Browser:
         command = f"exec '{program}' {' '.join(FLAGS)} --user-data-dir='{folder}' 3<&{theirs_in} 4>&{theirs_out}"
         self._process = subprocess.Popen(["bash", "-c", command], pass_fds=(theirs_in, theirs_out), stderr=subprocess.DEVNULL)
         os.close(theirs_in), os.close(theirs_out)
-        self._number, self._rest, self._session = 0, b"", None
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self._number, self._rest = 0, b""
+        self.takers: dict[str, Callable[[dict], None]] = {}  # of what is reported of a page, by its session
 
-    def __enter__(self) -> "Browser":
+    def __enter__(self) -> "Chromium":
         return self
 
     def __exit__(self, *_) -> None:
@@ -70,14 +63,14 @@ class Browser:
         self._process.wait()
         os.close(self._from)
 
-    def call(self, method: str, **parameters) -> dict:
-        """The browser's answer to a command of its protocol; what it reports meanwhile is kept."""
+    def call(self, method: str, session: str | None = None, **parameters) -> dict:
+        """The browser's answer to a command of its protocol; what it reports meanwhile goes to the pages."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
-        message |= {"sessionId": self._session} if self._session else {}
+        message |= {"sessionId": session} if session else {}
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while (answer := self._read()).get("id") != self._number:
-            self._keep(answer)
+            self.takers.get(answer.get("sessionId", ""), lambda event: None)(answer)
         if "navigated" in answer.get("error", {}).get("message", ""):
             raise Leaving(method)
         assert "error" not in answer, answer
@@ -90,6 +83,42 @@ class Browser:
             self._rest += part
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
+
+
+class Browser:
+    """One page: what it loads (``requests``), what it complains of (``complaints``), and what one does in it.
+
+    ``place``: the Chromium in which it is opened, with a profile that is new; or a folder for one of its own.
+    """
+
+    def __init__(self, place: Path | Chromium, width: int = 1280, height: int = 900, *, dark: bool = False):
+        self._own = None if isinstance(place, Chromium) else Chromium(place)
+        self._chromium = self._own or place
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self._context = self._chromium.call("Target.createBrowserContext")["browserContextId"]
+        target = self._chromium.call("Target.createTarget", url="about:blank", browserContextId=self._context)["targetId"]
+        self._session = self._chromium.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._chromium.takers[self._session] = self._keep
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._own:
+            self._own.__exit__()
+            return
+        del self._chromium.takers[self._session]
+        self._chromium.call("Target.disposeBrowserContext", browserContextId=self._context)
+
+    def call(self, method: str, **parameters) -> dict:
+        """The answer to a command about this page."""
+        return self._chromium.call(method, self._session, **parameters)
 
     def _keep(self, event: dict) -> None:
         method, values = event.get("method"), event.get("params", {})

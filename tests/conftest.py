@@ -16,7 +16,7 @@ def miniature(tmp_path_factory) -> Path:
     from runs import snakemake
 
     folder = tmp_path_factory.mktemp("miniature")
-    snakemake(folder, config=None)
+    snakemake(folder, config=None, fresh=True)
     return folder
 
 

@@ -1,29 +1,65 @@
 """Runs the workflow as a user does, in a folder of its own, and reads what it says."""
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
 
+import preloaded
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
 
 
-def snakemake(folder: Path, *arguments, repository: Path = REPOSITORY, config: Path | list[Path] | None = TINY, check: bool = True):
+def command(folder: Path, *arguments, repository: Path = REPOSITORY, config: Path | list[Path] | None = TINY) -> list[str]:
+    """What a user would type to run ``repository`` in the working directory ``folder``."""
+    words = [sys.executable, "-m", "snakemake", "--nocolor", "--snakefile", repository / "Snakefile", "--directory", folder]
+    words += ["--configfile", *(config if isinstance(config, list) else [config])] if config else []
+    return [str(word) for word in (*words, "--cores", 2, *arguments)]
+
+
+def snakemake(
+    folder: Path,
+    *arguments,
+    repository: Path = REPOSITORY,
+    config: Path | list[Path] | None = TINY,
+    check: bool = True,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess:
     """Run snakemake on ``repository`` in the working directory ``folder``; returns the finished process with its text.
 
-    ``config``: the study's file, or a list of it and what changes it.
+    ``config``: the study's file, or a list of it and what changes it. ``fresh``: Snakemake and each job are interpreters of their own, as a
+    user's are; otherwise they start with what is slow to import (see preloaded).
     """
-    command = [sys.executable, "-m", "snakemake", "--nocolor", "--snakefile", repository / "Snakefile", "--directory", folder]
-    command += ["--configfile", *(config if isinstance(config, list) else [config])] if config else []
-    command = [str(part) for part in (*command, "--cores", 2, *arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=repository)
-    if check and done.returncode:
-        pytest.fail(f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-8000:]}")
-    return done
+    words = command(folder, *arguments, repository=repository, config=config)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        if fresh:
+            status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=repository).returncode
+        else:
+            with open(os.devnull) as nothing:
+                files = [nothing.fileno(), out.fileno(), err.fileno()]
+                status = preloaded.run(words[1:], files, dict(os.environ), str(repository), jobs=True)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read())
+    if check and status:
+        pytest.fail(f"{' '.join(words)}\n{texts[0][-3000:]}\n{texts[1][-8000:]}")
+    return subprocess.CompletedProcess(words, status, *texts)
+
+
+def start(folder: Path, *arguments, fresh: bool = False, **options) -> subprocess.Popen:
+    """Run snakemake in the background, in a session of its own, in which it can be killed. Other arguments as of ``snakemake``."""
+    words = command(folder, *arguments, **options)
+    if not fresh:  # the jobs start with their imports done; they end with what Snakemake has started in their place
+        program = "import sys; sys.executable = sys.argv.pop(1); from snakemake.cli import main; main()"
+        words[1:3] = ["-c", program, preloaded.interpreter()]
+    return subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def jobs(folder: Path, *arguments, **options) -> dict[str, int]:
@@ -49,7 +85,11 @@ def write_study(path: Path, **changes) -> Path:
     return path
 
 
+def table_files(folder: Path) -> list[Path]:
+    """Every table of a study's report."""
+    return [*sorted((folder / "results/reports/tables").glob("*.csv")), folder / "results/reports/claims.csv"]
+
+
 def tables(folder: Path) -> dict[str, str]:
-    """The text of every table of a study's report."""
-    found = [*sorted((folder / "results/reports/tables").glob("*.csv")), folder / "results/reports/claims.csv"]
-    return {path.name: path.read_text() for path in found}
+    """Their text by their names."""
+    return {path.name: path.read_text() for path in table_files(folder)}

@@ -101,11 +101,15 @@ def reference(clusters, source) -> Study:
 
 @pytest.fixture(scope="session")
 def copy_of(reference):
-    """Makes a copy of the finished study that lacks some shards of alexnet-s's predictions and what is made of them."""
+    """Makes a copy of the finished study that lacks some shards of alexnet-s's predictions and what is made of them.
 
-    def copy(name: str, shards: Iterable[int], **site: str) -> Study:
-        study = Study(Path(shutil.copytree(reference.folder, reference.folder.with_name(name))), **site)
-        for file in (GATHERED, *TABLES, *(f"{SUITE}/shard-{shard:04d}.parquet" for shard in shards)):
+    Over Slurm run the shards alone: gathering them is a job like any other, of which the study from nothing has two.
+    """
+
+    def copy(name: str, shards: Iterable[int], **options) -> Study:
+        missing = [f"{SUITE}/shard-{shard:04d}.parquet" for shard in shards]
+        study = Study(Path(shutil.copytree(reference.folder, reference.folder.with_name(name))), missing=missing, **options)
+        for file in (GATHERED, *TABLES, *missing):
             (study.folder / file).unlink()
         return study
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+import preloaded
 from runs import REPOSITORY, tables
 
 CLUSTER = Path(__file__).with_name("cluster")
@@ -20,7 +21,7 @@ SOURCES = ("Snakefile", "rules", "workflow_scripts", "schemas", "envs", "profile
 RUN_LIMIT = 900  # seconds that a run may take before it counts as hanging; on two free cores none takes 180, but other suites share them
 SITE = {"ROBUSTLENS_DEVICE": "cpu", "ROBUSTLENS_POLL": "3"}  # what the profile must know of this cluster: its GPUs are none
 SUITE = "results/predictions/alexnet-s/generalisation"  # where most faults strike: three shards
-GATHERED = "results/predictions/alexnet-s/predictions.parquet"
+GATHERED = "results/predictions/alexnet-s/predictions.parquet"  # of all shards of both suites
 TABLES = ("results/reports/tables/accuracy.csv", "results/reports/claims.csv")  # that are made of predictions
 
 
@@ -74,10 +75,14 @@ def queue() -> str:
 
 
 class Study:
-    """A clone of the repository with the micro study in it, and the runs of it."""
+    """A clone of the repository with the micro study in it, and the runs of it.
 
-    def __init__(self, folder: Path, **site: str):
-        self.folder, self.run = folder, None
+    ``fresh``: what runs over Slurm are interpreters as a user's; otherwise processes that start with their imports done (see preloaded),
+    as what runs without Slurm does in any case. ``missing``: results that a copy of a finished study lacks.
+    """
+
+    def __init__(self, folder: Path, *, fresh: bool = True, missing: Iterable[str] = (), **site: str):
+        self.folder, self.run, self.fresh, self.missing = folder, None, fresh, list(missing)
         self.environment = {**os.environ, **SITE, **site, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
@@ -87,12 +92,13 @@ class Study:
 
     def start(self, *arguments: str) -> "Run":
         """``snakemake <arguments>`` in the background, to be used in a ``with``, which ends it."""
-        self.run = Run(self, ["snakemake", "--nocolor", *arguments])
+        program = ["snakemake"] if self.fresh and "--profile" in arguments else [preloaded.interpreter(), "-m", "snakemake"]
+        self.run = Run(self, [*program, "--nocolor", *arguments])
         return self.run
 
-    def make(self, *files: str) -> "Run":
-        """``snakemake --profile slurm`` in the background."""
-        return self.start("--profile", "slurm", *files)
+    def make(self) -> "Run":
+        """``snakemake --profile slurm`` in the background, for what is missing if that is known."""
+        return self.start("--profile", "slurm", *self.missing)
 
     def log(self, number: int) -> str:
         """What a Slurm job printed."""
@@ -136,7 +142,7 @@ class Study:
     def tables(self) -> dict[str, str]:
         """The report's tables; where they are missing they are made on this machine, of the predictions that Slurm made."""
         if missing := [file for file in TABLES if not (self.folder / file).exists()]:
-            assert (self.folder / GATHERED).exists()
+            assert all((self.folder / file).exists() for file in self.missing)
             self.snakemake("--cores", "2", *missing)
         return tables(self.folder)
 
@@ -190,7 +196,7 @@ def clone(folder: Path) -> Path:
         source, target = REPOSITORY / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target)
         else:
             shutil.copy2(source, target)
     shutil.copy2(REPOSITORY / "tests/cluster/micro.yaml", folder / "config.yaml")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slurm_runs import GATHERED, Study, accounted, call, full_disk, job
+from runs import REPOSITORY, tables
+from slurm_runs import GATHERED, SUITE, Study, accounted, call, full_disk, job
 
 ON_GPUS = ("train_model", "attack_images", "predict", "ablate_units")
 GIVEN = re.compile(r"Slurm job (\d+) on node (\w+), CUDA_VISIBLE_DEVICES (\S+)")
@@ -18,7 +19,7 @@ DISK_FULL = "predict-alexnet-s-hard-0000"
 @pytest.fixture(scope="module")
 def studies(slurm, source, reference, copy_of) -> tuple[Study, Study]:
     """The study from nothing, and the study with faults; both at a time on one cluster, finished."""
-    fresh, faulty = Study(Path(shutil.copytree(source, source.with_name("fresh")))), copy_of("faulty", range(3))
+    whole, faulty = Study(Path(shutil.copytree(source, source.with_name("whole"))), fresh=False), copy_of("faulty", range(3))
     profile = faulty.folder / "slurm/config.yaml"
     assert "min(16000 * attempt" in (text := profile.read_text())
     profile.write_text(text.replace("min(16000 * attempt", "min(1500 * attempt"))
@@ -26,16 +27,17 @@ def studies(slurm, source, reference, copy_of) -> tuple[Study, Study]:
         faulty.plan(name, fault)
     predictions = faulty.folder / "results/predictions/alexnet-s/hard"
     shutil.rmtree(predictions)
-    with full_disk(predictions) as make_room, faulty.make(GATHERED) as faulty_run:
+    faulty.missing.append(f"{predictions.relative_to(faulty.folder)}/shard-0000.parquet")
+    with full_disk(predictions) as make_room, faulty.make() as faulty_run:
         call("scontrol", "update", f"jobid={faulty.held(TOO_LONG)}", "TimeLimit=1")
         call("scancel", faulty.held(CANCELLED))
-        with fresh.make() as fresh_run:
+        with whole.make() as whole_run:
             faulty.wait_for(lambda: DISK_FULL in faulty.attempts(), "the job with a full disk to start")
             faulty.wait_for(lambda: job(faulty.attempts()[DISK_FULL][0])["JobState"] == "FAILED", "the job with a full disk to fail")
             make_room()
             faulty_run.end()
-            fresh_run.end()
-    return fresh, faulty
+            whole_run.end()
+    return whole, faulty
 
 
 def test_the_tables_are_those_of_a_run_without_slurm(studies, reference):
@@ -104,7 +106,29 @@ def test_a_job_on_a_full_disk_is_sent_again_when_there_is_room(studies):
 
 def test_a_fault_costs_its_own_shard_only(studies, reference):
     attempts = studies[1].attempts()
-    again = {name for name, numbers in attempts.items() if len(numbers) > 1}
-    assert again == {CANCELLED, TOO_LONG, TOO_LARGE, DISK_FULL}
-    assert attempts.keys() - again == {"gather_predictions-alexnet-s"}  # and no other model's job
+    assert all(len(numbers) > 1 for numbers in attempts.values())
+    assert attempts.keys() == {CANCELLED, TOO_LONG, TOO_LARGE, DISK_FULL}  # and no other model's job
     assert studies[1].tables() == reference.tables()
+
+
+def test_a_damaged_file_is_named_and_made_again_when_it_is_gone(slurm, copy_of, reference):
+    study = copy_of("damaged", [], fresh=False)
+    study.missing = [GATHERED]
+    damaged = study.folder / SUITE / "shard-0002.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    said = study.snakemake("--profile", "slurm", "--retries", "0", GATHERED, check=False)
+    assert f"{SUITE}/shard-0002.parquet: expected a complete Parquet file" in said
+    damaged.unlink()  # as the documentation says
+    with study.make() as run:
+        run.end()
+    assert study.tables() == reference.tables()
+
+
+@pytest.mark.full
+def test_the_miniature_over_slurm(slurm, source, miniature):
+    """The study that ships, in fresh interpreters: an hour of one core."""
+    study = Study(Path(shutil.copytree(source, source.with_name("miniature"))))
+    shutil.copy(REPOSITORY / "config.yaml", study.folder / "config.yaml")
+    with study.make() as run:
+        run.end(limit=7200)
+    assert tables(study.folder) == tables(miniature)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from browser import Chromium
 from runs import REPOSITORY, snakemake
 
 SOURCES = ("Snakefile", "workflow", "config.yaml", "rules", "workflow_scripts", "schemas", "envs", "profiles", "resources", "studies")
@@ -16,6 +17,13 @@ def tiny_study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     snakemake(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """A Chromium for all pages that are opened."""
+    with Chromium(tmp_path_factory.mktemp("chromium")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ def results(tiny_study):
 
 
 @pytest.fixture
-def browser(results, tmp_path):
+def browser(results, chromium):
     """The explorer, open; whatever the test does, nothing complains and nothing but files of its folder is asked for."""
     folder = results / "reports/explorer"
-    with Browser(tmp_path) as browser:
+    with Browser(chromium) as browser:
         browser.open((folder / "units.html").as_uri())
         browser.wait(READY)
         yield browser
@@ -162,8 +162,8 @@ def test_an_address_of_nothing_is_said_to_be_one(browser, address):
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)], ids=["wide", "dark", "narrow"])
-def test_it_can_be_read(results, tmp_path, width, dark):
-    with Browser(tmp_path, width, dark=dark) as browser:
+def test_it_can_be_read(results, chromium, width, dark):
+    with Browser(chromium, width, dark=dark) as browser:
         browser.open((results / "reports/explorer/units.html").as_uri())
         browser.wait(READY)
         assert browser.ask("document.documentElement.scrollWidth") <= width
@@ -177,8 +177,8 @@ def test_it_can_be_read(results, tmp_path, width, dark):
     assert (ground < 64) == dark
 
 
-def test_the_report_leads_to_it(results, tmp_path):
-    with Browser(tmp_path) as browser:
+def test_the_report_leads_to_it(results, chromium):
+    with Browser(chromium) as browser:
         browser.open((results / "reports/index.html").as_uri())
         browser.ask("document.querySelector('#units a[href^=explorer]').click()")
         browser.wait("location.href.endsWith('explorer/units.html') && document.documentElement?.dataset.drawn")
@@ -186,10 +186,10 @@ def test_the_report_leads_to_it(results, tmp_path):
         browser.wait("location.href.endsWith('index.html#units')")
 
 
-def test_a_file_that_is_missing_is_named(results, tmp_path):
+def test_a_file_that_is_missing_is_named(results, chromium, tmp_path):
     folder = results / "reports/explorer"
     for name in ("units.html", "explorer.js"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    with Browser(tmp_path / "user") as browser:
+    with Browser(chromium) as browser:
         browser.open((tmp_path / "units.html").as_uri())
         assert "is not beside this page" in browser.wait("document.querySelector('[role=alert]')?.textContent")

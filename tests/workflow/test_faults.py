@@ -11,14 +11,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from robustlens.store import open_store
-from runs import REPOSITORY, jobs, snakemake, write_study
+from runs import REPOSITORY, command, jobs, snakemake, start, write_study
 
 N_KILLS = int(os.environ.get("ROBUSTLENS_KILLS", 3))
 MODEL = {"architecture": "robustlens.models.miniature:alexnet", "arguments": {"classes": 8, "width": 16}, "layers": ["conv1", "conv3"]}
@@ -55,20 +54,13 @@ def study(tmp_path_factory) -> Path:
 def undisturbed(study, tmp_path_factory) -> tuple[Path, list[subprocess.CompletedProcess]]:
     """The folder of a finished run, and what two others said that came while it ran: one that looks, one that runs."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    run = start(folder, study)
+    run = start(folder, *TARGETS, config=study)
     while not list(folder.glob(".snakemake/locks/*")) and run.poll() is None:
         time.sleep(0.1)
     others = [snakemake(folder, *TARGETS, *more, config=study, check=False) for more in (["--dry-run"], [])]
     assert run.poll() is None, "the run ended before the others came"
     assert run.wait() == 0
     return folder, others
-
-
-def start(folder: Path, study: Path) -> subprocess.Popen:
-    """A run in a session of its own."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
-    command = [str(part) for part in (*command, "--configfile", study, "--cores", 2, *TARGETS)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def processes(session: int) -> list[int]:
@@ -104,7 +96,7 @@ def test_kills_at_any_moment_change_nothing(undisturbed, study, tmp_path):
     draw = random.Random(0)
     sessions, killed = [], 0
     for number in range(N_KILLS):
-        run = start(tmp_path, study)
+        run = start(tmp_path, *TARGETS, config=study, fresh=True)
         sessions.append(run.pid)
         while not processes(run.pid) and run.poll() is None:
             time.sleep(0.05)
@@ -155,9 +147,8 @@ def without_rights(folder: Path, study: Path) -> subprocess.CompletedProcess:
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder, "--configfile", study]
-    command = [str(part) for part in (*command, "--cores", 1, *TARGETS)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, preexec_fn=give_up)
+    words = command(folder, *TARGETS, config=study)
+    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, preexec_fn=give_up)
 
 
 @pytest.mark.parametrize("place", ["results", "results/predictions", ".snakemake"])
@@ -188,6 +179,7 @@ def test_a_file_in_the_place_of_the_results_is_refused(study, tmp_path):
     [
         ("activations/net/clean/shard-0000.h5", "activations/net/clean/view.h5"),
         ("stimuli/clean/shard-0000.parquet", "predictions/net/all/shard-0000.parquet"),
+        ("predictions/net/all/shard-0000.parquet", "predictions/net/predictions.parquet"),
     ],
 )
 def test_half_a_file_under_its_name_stops_the_job_that_reads_it(undisturbed, study, tmp_path, name, target):

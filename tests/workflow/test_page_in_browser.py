@@ -7,9 +7,9 @@ from browser import CONTRAST, Browser
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)], ids=["wide", "dark", "narrow"])
-def test_the_page_is_read_without_a_complaint(tiny_study, tmp_path, width, dark):
+def test_the_page_is_read_without_a_complaint(tiny_study, chromium, width, dark):
     page = tiny_study / "results/reports/index.html"
-    with Browser(tmp_path, width, dark=dark) as browser:
+    with Browser(chromium, width, dark=dark) as browser:
         browser.open(page.as_uri())
         assert browser.complaints == []
         assert [address for address in browser.requests if not address.startswith("data:")] == [page.as_uri()]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from runs import TINY, jobs, snakemake, write_study
 
-NETWORK = ("train_model", "attack_images", "predict", "dump_activations", "ablate_units")
+NETWORK = ("train_model", "attack_images", "attack_and_sweep", "predict", "dump_activations", "dump_image_set", "ablate_units")
 
 
 def plan(folder, *arguments, **options) -> tuple[dict[str, list[int]], str]:
@@ -32,19 +32,26 @@ def test_before_a_run_all_is_to_do(tmp_path):
     everything = found.pop("in all")
     assert {name: counts[0] for name, counts in found.items()} == jobs(tmp_path)
     assert everything == [sum(counts[0] for counts in found.values()), 0]
-    assert list(found)[0] == "list_images" and list(found)[-2:] == ["write_page", "all"]
+    assert list(found)[0] == "render_source" and list(found)[-2:] == ["write_page", "all"]
     assert row(text, "predict")[:4] == ["6", "0", "1,068", "1,068"]  # of 3 models: 5 x 60 and 56 images
     assert row(text, "train_model")[:5] == ["3", "0", "2,400", "3,200", "3,200"]  # 3 x 400 x 2 epochs, once more in one of them
-    assert row(text, "attack_images")[:5] == ["6", "0", "180", f"{180 * 6 + 180:,}", "900"]  # 5 steps, the last look, the labels
+    assert row(text, "attack_images")[:5] == ["4", "0", "120", f"{120 * 7}", "600"]  # 5 steps, the last look, the labels
+    assert row(text, "attack_and_sweep")[:5] == [
+        "2",
+        "0",
+        "60",
+        "1,020",
+        "600",
+    ]  # the same, two more decisions, and once more at another epsilon
     assert row(text, "ablate_units")[:4] == ["2", "0", "60", f"{60 * (1 + 8 + 16):,}"]  # 8 units of conv1, 16 of conv3
     assert "rates.csv, measured on" in text and not (tmp_path / "results").exists()
 
 
 def test_after_a_part_of_a_run_the_rest_is_to_do(tmp_path):
-    snakemake(tmp_path, "stimuli")
+    snakemake(tmp_path, *(f"results/stimuli/clean/shard-000{number}.parquet" for number in range(2)))
     found, text = plan(tmp_path)
-    assert found["render_images"] == [0, 6] and found["make_stimulus"] == [0, 6] and found["predict"] == [6, 0]
-    assert found["in all"] == [sum(jobs(tmp_path).values()), 20]
+    assert found["render_source"] == [3, 1] and found["render_images"] == [1, 1] and found["predict"] == [6, 0]
+    assert found["in all"] == [sum(jobs(tmp_path).values()), 2]
 
 
 def test_after_a_run_nothing_is_to_do(tiny_study):
@@ -76,7 +83,7 @@ def test_jobs_of_a_gpu_have_no_time_before_one_has_run(tmp_path):
     profile.write_text(yaml.safe_dump({"set-resources": {rule: resources for rule in NETWORK}}))
     _, text = plan(tmp_path, "--profile", profile.parent)
     assert row(text, "predict")[4] == "-"
-    assert row(text, "attack_images")[3] == f"{180 * 6 + 3 * (16 + 16):,}"  # blocks of 16: of 30 and 30 images
+    assert row(text, "attack_images")[3] == f"{120 * 6 + 4 * 16}"  # four jobs, blocks of 16 images
     command = text.rstrip().splitlines()[-1].split()
     assert command[0] == "snakemake" and "--profile" in command and "plan" not in command
     trials = [word for word in command if word.startswith("results/")]
@@ -135,12 +142,12 @@ def test_a_study_of_the_size_of_imagenet(tmp_path):
 
 # --------------------------------------------------------------------------------------------------------------------- progress
 def small_run(folder, *arguments, n_images=1):
-    """Two shards of a drawn source, and a folder with one picture of which ``n_images`` are announced."""
+    """Three shards of a drawn source, and a folder with one picture of which ``n_images`` are announced."""
     (folder / "pictures/class").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(folder / "pictures/class/one.png")
     photos = {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 9, "crop": 9}}
-    study = write_study(folder / "study.yaml", sources__photos=photos)
-    targets = [f"results/stimuli/{name}.parquet" for name in ("clean/shard-0000", "clean/shard-0001", "photos/shard-0000")]
+    study = write_study(folder / "study.yaml", images_per_shard=20, sources__photos=photos)
+    targets = [f"results/stimuli/{name}.parquet" for name in ("clean/shard-0001", "clean/shard-0002", "photos/shard-0000")]
     return snakemake(folder, *targets, *arguments, config=study, check=False)
 
 
@@ -149,7 +156,7 @@ def test_a_run_says_how_far_it_is(tmp_path, quiet):
     done = small_run(tmp_path, *quiet)
     assert done.returncode == 0, done.stderr
     lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
-    assert any(re.fullmatch(r"render_images 2 of 2 jobs 60 images [\d,.]+ images/s \| all: \d of 5 jobs.*", line) for line in lines), (
+    assert any(re.fullmatch(r"render_images 2 of 2 jobs 40 images [\d,.]+ images/s \| all: \d of 5 jobs.*", line) for line in lines), (
         done.stderr
     )
     assert any(re.fullmatch(r"index_images 1 of 1 jobs 1 images [\d,.]+ images/s \| all: .*", line) for line in lines), done.stderr

@@ -42,8 +42,8 @@ def test_every_network_gets_a_gpu(tmp_path, monkeypatch, profile):
         done = snakemake(tmp_path, "--dry-run", "--profile", profile, "--quiet", "host", *asked, config=config)
         found |= resources(done.stdout + done.stderr)
     networks = rules_of_networks() - {"train_part"}  # of which the tiny study has none
-    computing = {"attack_images", "compute_stimulus", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
-    computing |= {"trace_robustness", "count_values", "tally_concepts", "compare_maps"}
+    computing = {"attack_images", "attack_and_sweep", "compute_stimulus", "predict", "ablate_units", "ablate_concepts"}
+    computing |= {"dump_activations", "dump_image_set", "count_values", "tally_concepts", "compare_maps"}
     assert networks == {*computing, "verify_model", "train_model"}
     for rule, asked in found.items():
         assert (asked.get("gpu"), asked.get("device")) == (("1", "cuda") if rule in networks else (None, None)), rule
