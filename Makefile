@@ -1,11 +1,24 @@
 # make run: the whole study in miniature, from a fresh clone to the report.  make test: all tests.  make check: formatting, lint and types.
+# make run ARGS=--dry-run: what would run; ARGS may be any options and targets of snakemake.
 # make clean: lists what it would delete.
 # make bench: speed and memory, beside the peers, into docs/performance.md.
 # make docs: these pages as a site, site/index.html; a warning is an error.
 PYTHON ?= python3
 CORES ?= all
-BIN := .venv/bin
+ARGS ?=
 SHELL := bash
+
+# Every tool is called as its module: the commands in .venv/bin name the place where .venv was made, which is another once a clone is moved.
+PY := .venv/bin/python
+
+# What a shell or a module of a cluster may have set, and what nothing here is to go by: packages and habits of another Python, another folder
+# for pip to install to, another profile, another look of figures.
+unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES))) PIP_TARGET PIP_PREFIX PIP_ROOT SNAKEMAKE_PROFILE MPLBACKEND MATPLOTLIBRC
+export PIP_USER := 0
+
+# Caches lie in the clone: a home folder may be missing, full or read-only.
+CACHES := MPLCONFIGDIR="$$PWD/.snakemake/cache/matplotlib" XDG_CACHE_HOME="$$PWD/.snakemake/cache"
+SNAKEMAKE := $(CACHES) $(PY) -m snakemake --profile none --workflow-profile profiles/default
 
 # Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
 # every line that one says begins with its name. The studies follow, one after the other.
@@ -13,8 +26,9 @@ SUITES := test-units test-workflow test-cluster
 .PHONY: run test $(SUITES) test-studies test-oldest check format lock licences audit bench docs clean
 
 run: .venv/installed
-	$(BIN)/snakemake --cores $(CORES) --quiet rules host
-	@$(BIN)/python workflow_scripts/show_headline.py
+	@$(PY) envs/moved.py
+	$(SNAKEMAKE) --quiet rules host --cores $(CORES) $(ARGS)
+	@$(if $(ARGS),,$(PY) workflow_scripts/show_headline.py)
 
 test: .venv/installed check
 	@$(MAKE) --no-print-directory --keep-going --jobs 3 $(SUITES)
@@ -26,35 +40,38 @@ test-workflow: TESTS := tests/workflow $(WITH_UNITS:%=--ignore=%)
 test-cluster: TESTS := tests/cluster
 
 $(SUITES): .venv/installed
-	@set -o pipefail; $(BIN)/python -m pytest -m "not study" $(TESTS) 2>&1 | sed -u "s/^/$@  /"
+	@set -o pipefail; $(PY) -m pytest -m "not study" $(TESTS) 2>&1 | sed -u "s/^/$@  /"
 
 test-studies: .venv/installed
-	$(BIN)/python -m pytest -m study
+	$(PY) -m pytest -m study
 
 # Units and scripts at the lower bounds of pyproject.toml, in an environment of their own; other versions warn of other things.
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -o filterwarnings=default tests/unit tests/scripts
 
 check: .venv/installed
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/snakefmt --check Snakefile rules workflow
-	@$(BIN)/mypy --no-error-summary
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --quiet --check .
+	@$(PY) -m snakefmt --check Snakefile rules workflow
+	@$(PY) -m mypy --no-error-summary
 	@$(foreach mode,stored streamed,$(call lint,$(mode)) &&) true
 
 # Snakemake's own linter, on all rules: those of activations differ by mode. A folder of its own, since results may be another study's.
-lint = { said=$$($(BIN)/snakemake --lint --snakefile workflow/Snakefile --directory .snakemake/lint \
+lint = { said=$$($(SNAKEMAKE) --lint --snakefile workflow/Snakefile --directory .snakemake/lint \
 	--config "activations={mode: $(1)}" 2>&1) || { echo "$$said"; false; }; }
 
 format: .venv/installed
-	$(BIN)/ruff check --fix --quiet .
-	$(BIN)/ruff format --quiet .
-	$(BIN)/snakefmt Snakefile rules workflow
+	$(PY) -m ruff check --fix --quiet .
+	$(PY) -m ruff format --quiet .
+	$(PY) -m snakefmt Snakefile rules workflow
 
-.venv/installed: envs/lock.txt
+# All over again where the Python that .venv was made of has gone.
+LOST := $(if $(realpath $(PY)),,lost)
+.PHONY: lost
+.venv/installed: envs/lock.txt $(LOST)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "robustlens needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/lock.txt
+	$(PYTHON) -m venv $(LOST:lost=--clear) .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/lock.txt
 	@touch $@
 
 # The lock, with hashes, from pyproject.toml: pins that still fit stay, and `make lock UPGRADE=--upgrade` takes the newest of all.
@@ -68,7 +85,7 @@ lock: .tools/bin/uv
 
 # The licence of every package of the lock; known vulnerabilities of them, where the database can be reached.
 licences audit: .venv/installed
-	@$(BIN)/python envs/$@.py
+	@$(PY) envs/$@.py
 
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
@@ -76,7 +93,7 @@ licences audit: .venv/installed
 
 # Measures all beside its peers, on this machine, and writes docs/performance.md. LITE=<checkout of NetDissect-Lite>; SLURM=1, as root; DEVICE=cuda
 bench: .venv/installed
-	$(BIN)/python bench/all.py $(if $(LITE),--lite $(LITE)) $(if $(SLURM),--slurm) $(if $(DEVICE),--device $(DEVICE))
+	$(PY) bench/all.py $(if $(LITE),--lite $(LITE)) $(if $(SLURM),--slurm) $(if $(DEVICE),--device $(DEVICE))
 
 docs: .venv-docs/installed
 	.venv-docs/bin/python docs/write_config.py

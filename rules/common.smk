@@ -15,14 +15,18 @@ from robustlens.errors import InputError
 from robustlens.owner import check_owner, claim
 from robustlens.plan.dumps import is_streamed
 from robustlens.progress import watch
+from robustlens.search_path import check_search_path
 from robustlens.shorthand import corruption_of, is_fetched, write_out
 from robustlens.study import FILES, SIXTEEN, check_schema, check_study
 from robustlens.writable import check_writable
 from snakemake.logging import logger
 
+PYTHON = sys.executable if Path(sys.executable).exists() else shlex.split(sys.executable)[0]
+sys.executable = shlex.quote(PYTHON)  # which Snakemake puts into command lines as it stands
 watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 
 try:
+    check_search_path(library=f"{ROOT}/workflow_scripts")
     if workflow.is_main_process and not workflow.output_settings.dryrun:
         check_writable(".")
     for file in workflow.configfiles:

@@ -17,7 +17,7 @@ rule plan:
         config=config,
         stages=[rule.name for rule in workflow.rules],
         snakefile=str(workflow.main_snakefile),
-        python=sys.executable,
+        python=PYTHON,
         launched_in=workflow.rundir,
         arguments=command_line,
         code=code("plan.py"),

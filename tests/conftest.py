@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+os.environ.pop("SNAKEMAKE_PROFILE", None)  # a shell's habit; the tests run where they say
 sys.path += [str(REPOSITORY / "workflow_scripts"), str(REPOSITORY / "bench")]
 
 

@@ -1,17 +1,29 @@
 """Compiled code, and the loops of it that files of activations need: values in C order, checksums of chunks. One thread each."""
 
+from functools import cache, wraps
+
 import numpy as np
-from numba import njit
 
 FOLD = 1 << 20  # words whose sums 64 bits hold
 
 
 def compiled(function):
     """``function``, compiled at its first call; the machine code is kept beside the source or in the user's cache, if it can."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba finds no folder for it
-        return njit(nogil=True)(function)
+
+    @cache
+    def machine_code():
+        from numba import njit  # slow to import, with all of scipy.linalg
+
+        try:
+            return njit(cache=True, nogil=True)(function)
+        except RuntimeError:  # numba finds no folder for it
+            return njit(nogil=True)(function)
+
+    @wraps(function)
+    def call(*arguments):
+        return machine_code()(*arguments)
+
+    return call
 
 
 def contiguous(maps: np.ndarray, room: np.ndarray | None = None) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from robustlens.errors import InputError
 from robustlens.statistics import wilson
@@ -48,5 +47,7 @@ def plausible(expected: float, n_images: int) -> tuple[float, float]:
     low, high = max(0.0, expected - TOLERANCE), min(1.0, expected + TOLERANCE)
     if n_images >= FULL:
         return low, high
+    from scipy.stats import binom  # slow to import
+
     n_images = max(n_images, 1)
     return float(binom.ppf(RARE / 2, n_images, low)) / n_images, float(binom.ppf(1 - RARE / 2, n_images, high)) / n_images

@@ -13,11 +13,9 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Ties have average ranks; NaN for a row whose values are all equal. Spearman 1904.
     """
-    from scipy.stats import rankdata
-
     scaled = []
     for rows in (first, second):
-        ranks = rankdata(rows, axis=1) - (rows.shape[1] + 1) / 2
+        ranks = pd.DataFrame(rows).rank(axis=1).to_numpy() - (rows.shape[1] + 1) / 2
         length = np.sqrt((ranks**2).sum(axis=1, keepdims=True))
         scaled.append(np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0))
     return scaled[0] @ scaled[1].T

@@ -9,26 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from robustlens.report.figures import (
-    CATEGORIES,
-    COLOURS,
-    CUES,
-    FAINT,
-    GRID,
-    INK,
-    MARKERS,
-    MUTED,
-    WIDTH,
-    LeftOut,
-    panel_grid,
-    panels_with,
-    percent_axis,
-    role_legend,
-    roles_of,
-    stack,
-    styled,
-    whiskers,
-)
+from robustlens.report.figures import WIDTH, LeftOut, panel_grid, panels_with, percent_axis, role_legend, roles_of, stack, styled, whiskers
+from robustlens.report.palette import CATEGORIES, COLOURS, CUES, FAINT, GRID, INK, MARKERS, MUTED
 from robustlens.report.results import GROUPS, Results, stimulus_label
 
 HELD_OUT = {"clean_accuracy": ((0, (5, 2)), "images held out"), "robust_accuracy": ((0, (1, 1.5)), "the same, attacked")}

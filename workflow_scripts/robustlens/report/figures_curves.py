@@ -7,17 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from robustlens.report.figures import (
-    MUTED,
-    LeftOut,
-    panel_grid,
-    panels_with,
-    percent_axis,
-    role_legend,
-    roles_of,
-    styled,
-    whiskers,
-)
+from robustlens.report.figures import LeftOut, panel_grid, panels_with, percent_axis, role_legend, roles_of, styled, whiskers
+from robustlens.report.palette import MUTED
 from robustlens.report.results import Panel, Results
 
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))  # one a pair, where pairs share a panel

@@ -9,24 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from robustlens.report.figures import (
-    CATEGORIES,
-    COLOURS,
-    FAINT,
-    INK,
-    MARKERS,
-    MUTED,
-    WIDTH,
-    LeftOut,
-    panel_grid,
-    panels_with,
-    percent_axis,
-    role_legend,
-    roles_of,
-    stack,
-    styled,
-    whiskers,
-)
+from robustlens.report.figures import WIDTH, LeftOut, panel_grid, panels_with, percent_axis, role_legend, roles_of, stack, styled, whiskers
+from robustlens.report.palette import CATEGORIES, COLOURS, FAINT, INK, MARKERS, MUTED
 from robustlens.report.results import Results, layers_of
 
 CHANGES = 5  # concepts shown that R gains, and that it loses

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from robustlens.images import Shard
-from robustlens.report.figures import COLOURS, INK, MUTED, WIDTH, LeftOut, styled
+from robustlens.report.figures import WIDTH, LeftOut, styled
+from robustlens.report.palette import COLOURS, INK, MUTED
 from robustlens.report.results import GROUPS, Results, display, stimulus_label
 
 TILE = 96  # px a side at most: larger photographs are scaled down for the sheet

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from robustlens.images import read_shard
 from robustlens.neurons.top_maps import open_top_maps
-from robustlens.report.figures import COLOURS, INK, MUTED, WIDTH, LeftOut, styled
+from robustlens.report.figures import WIDTH, LeftOut, styled
 from robustlens.report.figures_pictures import mosaic, shrink
+from robustlens.report.palette import COLOURS, INK, MUTED
 from robustlens.report.results import Results
 
 UNITS, UNIT_IMAGES = 3, 7  # of each model of a pair, and images of each

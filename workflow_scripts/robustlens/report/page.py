@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from robustlens.errors import InputError
 from robustlens.files import write_text
-from robustlens.report import figures, findings, methods
+from robustlens.report import findings, methods, palette
 from robustlens.report.headline import headline
 from robustlens.report.results import VERDICTS, Results, display, stimulus_label
 from robustlens.report.sections import SECTIONS, Section
@@ -17,8 +17,8 @@ from robustlens.report.style import number, render
 
 TEMPLATE = Path(__file__).with_suffix(".html.j2")
 MOST_ROWS = 300  # of a table on the page; the CSV has all
-INKS = {figures.INK: "ink", figures.MUTED: "muted", figures.GRID: "line", figures.FAINT: "faint"}
-INKS |= {figures.COLOURS["standard"]: "standard", figures.COLOURS["robust"]: "robust", figures.COLOURS["single"]: "single"}
+INKS = {palette.INK: "ink", palette.MUTED: "muted", palette.GRID: "line", palette.FAINT: "faint"}
+INKS |= {palette.COLOURS["standard"]: "standard", palette.COLOURS["robust"]: "robust", palette.COLOURS["single"]: "single"}
 
 
 def write_page(
