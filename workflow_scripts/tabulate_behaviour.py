@@ -80,13 +80,18 @@ def main(
         paired[name] = accuracy_paired(table[table["stimulus"] != conflict], pair, resamples)
     write_csv(Path(both_correct_csv), _stacked(rows, BOTH_CORRECT))
     write_csv(Path(paired_csv), accuracy_pairs(paired))
+    write_csv(Path(selection_csv), _select(paths, pairs, manifest, selected))
+
+
+def _select(paths: dict[str, str], pairs: dict, manifest: list[str], selected: list[str]) -> pd.DataFrame:
+    """Write what both networks of each pair label correctly; the table of how many images these are."""
     rows = []
     for (name, pair), path in zip(pairs.items(), selected, strict=bool(manifest)):
         images = read_manifest(manifest[0])
         found = select(read_predictions(_of_pair(paths, pair), ["clean"]), images, pair)
         rows.append(compare(name, images, found, pair.get("published")))
         write_manifest(path, found)
-    write_csv(Path(selection_csv), _stacked(rows, SELECTION))
+    return _stacked(rows, SELECTION)
 
 
 def _of_pair(paths: dict[str, str], pair: dict) -> list[str]:

@@ -19,7 +19,7 @@ NEED_TORCH = {
     "verify_model",
     "list_layers",
     "attack_images",
-    "trace_robustness",
+    "attack_and_sweep",
     "predict",
     "dump_activations",
     "ablate_units",

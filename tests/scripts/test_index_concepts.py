@@ -21,7 +21,7 @@ def manifest(broden, tmp_path):
 def test_images_are_read_in_place(broden, manifest, tmp_path):
     main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=1, images_per_shard=20)
     shard = read_shard(tmp_path / "shard.parquet")
-    assert len(shard) == 4 and shard.pixels().shape == (4, 48, 48, 3)
+    assert len(shard) == 4 and shard.pixels().shape == (4, 32, 32, 3)
     assert np.array_equal(shard.pixels(0, 1)[0], np.asarray(Image.open(broden / "images" / "concepts-scenes-000020.png")))
 
 

@@ -10,7 +10,7 @@ def test_every_category_is_there(broden):
     opened = read_broden(broden, CATEGORIES)
     assert len(opened) == 24 and opened.categories == ["color", "object", "part", "material", "scene", "texture"]
     assert opened.index["image_id"].iloc[0] == "concepts-scenes-000000.png"
-    assert opened.planes(0).shape == (5, 48, 48) and opened.image_labels(0).shape == (1,)
+    assert opened.planes(0).shape == (5, 32, 32) and opened.image_labels(0).shape == (1,)
 
 
 def test_a_smaller_set_has_the_same_first_images(broden, tmp_path):

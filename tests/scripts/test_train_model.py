@@ -45,7 +45,7 @@ def test_a_network_is_trained(tmp_path, shards):
     assert history.columns.tolist() == CURVE and len(history) == 4
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     model = load_model(weights, card, "cpu")
-    measure_filters(weights, card, str(tmp_path / "filters.parquet"), model="net", initial=initial)
+    measure_filters([weights], [card], [initial], str(tmp_path / "filters.parquet"), models=["net"], trained=["net"])
     filters = pd.read_parquet(tmp_path / "filters.parquet").set_index("weights")
     assert len(filters.loc["trained"]) == len(filters.loc["initial"]) == 4 + 4 * 8
     assert not np.allclose(filters.loc["trained", "total_variation"], filters.loc["initial", "total_variation"])

@@ -148,7 +148,7 @@ def test_without_what_is_kept_nothing_is_lost(tree, damage):
 
 
 # -------------------------------------------------------------------------------------------------------------- this repository
-NETWORKS = {"attack_images", "trace_robustness", "verify_model", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
+NETWORKS = {"attack_images", "attack_and_sweep", "verify_model", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
 NETWORKS |= {"count_values", "tally_concepts", "compare_maps"}
 
 

@@ -67,7 +67,7 @@ def test_scenes_of_this_workflow_can_be_crossed_and_keep_their_masks(tmp_path):
     path = tmp_path / "scenes.parquet"
     write_shard(path, rows, pixels=iter([scene.pixels for scene in drawn]), masks=[scene.mask for scene in drawn], origin=EMBEDDED)
     for made, scene in zip(conflicts([path], [str(path)]), drawn, strict=True):
-        assert np.array_equal(made.mask, scene.mask) and made.image.shape == (48, 48, 3)
+        assert np.array_equal(made.mask, scene.mask) and made.image.shape == (32, 32, 3)
 
 
 @pytest.mark.parametrize(

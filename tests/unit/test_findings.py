@@ -87,7 +87,7 @@ def test_findings_are_silent_where_nothing_was_measured(single):
 def test_headline_reads_first_filters_and_the_scrambled_stimulus_of_the_claims(embedded):
     results = results_of(embedded)
     lines = {line.key: line for line in headline.headline(results, results.panels()[0].members)}
-    assert list(lines) == ["clean", "pgd-2", "silhouette", "stylized", "scrambled-2", "shape-bias", "first-filter-tv"]
+    assert list(lines) == ["clean", "pgd", "silhouette", "stylized", "scrambled-2", "shape-bias", "first-filter-tv"]
     assert lines["first-filter-tv"].readings["robust"].value == 12
     assert lines["shape-bias"].readings["standard"].value == 0.2
 

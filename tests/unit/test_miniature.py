@@ -7,11 +7,11 @@ from torch import nn
 from robustlens.models import miniature
 from tiny import random_network
 
-# layer: units and side of its maps for a 48 px image
+# layer: units and side of its maps for a 32 px image
 LAYERS = {
-    "alexnet": {"conv1": (24, 24), "conv2": (48, 12), "conv3": (48, 6), "conv4": (48, 6), "conv5": (48, 6)},
-    "googlenet": {"conv1": (24, 24), "conv2": (48, 12), "inception3": (64, 6), "inception4": (64, 6), "inception5": (96, 3)},
-    "resnet": {"conv1": (24, 24), "layer1": (24, 12), "layer2": (48, 6), "layer3": (72, 3)},
+    "alexnet": {"conv1": (24, 16), "conv2": (48, 8), "conv3": (48, 4), "conv4": (48, 4), "conv5": (48, 4)},
+    "googlenet": {"conv1": (24, 16), "conv2": (48, 8), "inception3": (64, 4), "inception4": (64, 4), "inception5": (96, 4)},
+    "resnet": {"conv1": (24, 16), "layer1": (24, 8), "layer2": (48, 4), "layer3": (72, 4)},
 }
 
 
@@ -32,7 +32,7 @@ def test_layers_are_taken_after_their_relu(name):
     for layer in LAYERS[name]:
         getattr(network, layer).register_forward_hook(lambda _, __, output, layer=layer: maps.__setitem__(layer, output))
     with torch.no_grad():
-        assert network(torch.randn(2, 3, 48, 48)).shape == (2, 8)
+        assert network(torch.randn(2, 3, 32, 32)).shape == (2, 8)
     assert {layer: (found.shape[1], found.shape[2]) for layer, found in maps.items()} == LAYERS[name]
     assert [name for name, _ in network.named_children()] == [*LAYERS[name], "head"]  # the study's layers are all there are
     for found in maps.values():
@@ -115,6 +115,6 @@ def test_the_branches_of_an_inception_lie_side_by_side():
 @pytest.mark.parametrize("name", LAYERS)
 def test_each_image_is_seen_alone(name):
     network = random_network(name, classes=5).eval()
-    images = torch.randn(4, 3, 48, 48)
+    images = torch.randn(4, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(network(images)[2:3], network(images[2:3]))

@@ -30,7 +30,7 @@ STUDY = {
     },
     "concepts": {"scenes": {"kind": "embedded", "n_images": 50}, "broden": {"kind": "broden", "root": "nowhere", "n_images": 9}},
     "stimuli": {"noisy": {"kind": "gaussian-noise", "sigma": 0.1, "source": "clean"}},
-    "attacks": {"pgd": {"steps": 5, "use_best": True, "source": "clean"}},
+    "attacks": {"pgd": {"eps": 2, "steps": 5, "use_best": True, "source": "clean"}},
     "robustness": {"attack": "pgd", "eps": [1, 2, 4], "n_images": 70},
     "training": {"standard": {"epochs": 2}, "adversarial": {"epochs": 2, "attack": {"steps": 3}}},
     "models": {
@@ -39,7 +39,7 @@ STUDY = {
     },
     "suites": {"all": ["clean", "noisy", "pgd"]},
     "predictions": {"probabilities": True},
-    "activations": {"n_images": 40},
+    "activations": {"noise": "noisy", "n_images": 40},
     "ablation": {"stimulus": "clean"},
 }
 
@@ -101,9 +101,13 @@ def test_an_attack_is_its_steps_and_the_last_look_and_the_first_block(resources,
     assert found.pixels == pytest.approx(20 * 100 / 1e6)
 
 
-def test_a_curve_is_an_attack_and_a_decision_for_each_radius_and_a_decision_without():
-    found = cost("trace_robustness", resources={"images": 20, "device": "cpu", "batch_size": 4}, model="net-s", shard="0000")
-    assert (found.forward, found.backward) == (20 * (1 + 3 * (5 + 1 + 1)) + 20, 20 * 3 * 5)
+@pytest.mark.parametrize(("epsilons", "attacks"), [([1, 3, 4], 3), ([1, 2, 4], 2)])
+def test_a_sweep_is_an_attack_and_a_decision_for_each_other_epsilon_and_two_decisions_of_what_is_there(epsilons, attacks):
+    """30 images are attacked, the first 20 swept: each is decided without attack and at each epsilon; the attack's own is there already."""
+    study = STUDY | {"robustness": {**STUDY["robustness"], "eps": epsilons, "n_images": 20}}
+    found = cost("attack_and_sweep", study, resources={"images": 30, "device": "cpu", "batch_size": 4}, model="net-s", shard="0000")
+    forward = 30 * 6 + 30 + 20 * (1 + 3 + attacks * 6) + 20
+    assert (found.forward, found.backward) == (forward, (30 + 20 * attacks) * 5)
     assert found.amount == found.forward * 2 + found.backward * 3
 
 
@@ -132,14 +136,17 @@ def test_ablation_is_a_decision_for_every_unit():
 
 
 def test_a_dump_writes_two_bytes_a_cell():
-    found = cost("dump_activations", resources={"images": 10}, model="net-s", image_set="noisy", shard="0001")
+    found = cost("dump_image_set", resources={"images": 10}, model="net-s", image_set="noisy", shard="0001")
     assert (found.forward, found.amount, found.n_bytes) == (10, 20, 10 * 2 * 16)
+    study = STUDY | {"concepts": {"scenes": STUDY["concepts"]["scenes"]}}
+    found = cost("dump_activations", study, resources={"images": 40}, model="net-s", shard="0001")
+    assert (found.forward, found.amount, found.n_bytes) == (40, 80, 40 * 2 * 16)  # 20 of 50 scenes, 10 of 40 clean and of 40 noisy images
 
 
 def test_reading_activations():
     assert cost("measure_maps", model="net-s").amount == pytest.approx(2 * 40 * 2 * 16 / 1e9)
-    assert cost("dissect", model="net-s", concept_set="scenes").amount == pytest.approx(50 * 4 * 48**2 / 1e6)
-    assert cost("gather_predictions", model="net-s").amount == 3 * 70
+    assert cost("dissect", model="net-s", concept_set="scenes").amount == pytest.approx(50 * 4 * 32**2 / 1e6)
+    assert cost("gather_predictions").amount == len(STUDY["models"]) * 3 * 70
 
 
 def test_pictures():
@@ -169,10 +176,10 @@ def test_a_network_that_is_not_there_is_unknown_and_its_passes_are_not():
 
 def test_concept_images_whose_size_cannot_be_read_are_unknown(tmp_path):
     where = {"model": "net-s", "image_set": "broden", "shard": "0000"}
-    assert "image size of broden (nowhere/index.csv" in cost("dump_activations", resources={"images": 9}, **where).unknown
+    assert "image size of broden (nowhere/index.csv" in cost("dump_image_set", resources={"images": 9}, **where).unknown
     (tmp_path / "index.csv").write_text("image,ih,iw,sh,sw\na.jpg,10,10,5,5\n")
     study = {**STUDY, "concepts": {"broden": {"kind": "broden", "root": str(tmp_path), "n_images": 9}}}
-    assert cost("dump_activations", study, resources={"images": 9}, **where).amount == 18
+    assert cost("dump_image_set", study, resources={"images": 9}, **where).amount == 18
     assert cost("dissect", study, model="net-s", concept_set="broden").amount == pytest.approx(9 * 4 * 25 / 1e6)
 
 

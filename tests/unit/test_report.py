@@ -56,7 +56,7 @@ def test_panels_are_the_pairs_then_models_on_their_own_without_controls(embedded
 
 def test_stimuli_are_grouped_by_the_cue_they_keep_and_conflict_has_no_accuracy(embedded):
     results = results_of(embedded)
-    assert results.stimuli("texture") == ["scrambled-2", "scrambled-4", "scrambled-8"]
+    assert results.stimuli("texture") == ["scrambled-2", "scrambled-4"]
     assert results.stimuli("unchanged") == ["clean"]
     assert results.conflict() not in results.stimuli()
     assert results.chance() == 1 / 8
@@ -217,5 +217,5 @@ def test_numbers_of_a_claim_share_their_decimals():
 
 def test_methods_state_the_values_of_the_study(embedded):
     text = " ".join(definition.meaning for definition in methods.definitions(results_of(embedded)))
-    assert "0.5 % of activations" in text and "2000 resamples" in text and "20 steps of 0.25 from a random start" in text
-    assert "1-step L2 attacks of size 2" in methods.describe_training(embedded.study, "alexnet-r")
+    assert "0.5 % of activations" in text and "2000 resamples" in text and "10 steps of 0.3 from a random start" in text
+    assert "1-step L2 attacks of size 1.4" in methods.describe_training(embedded.study, "alexnet-r")

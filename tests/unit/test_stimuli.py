@@ -217,7 +217,7 @@ def test_every_kind_makes_one_picture_an_image_whatever_the_shard(kind, tmp_path
     rows = list_scenes("clean", 6, "both", 0)
     whole = write_scenes(tmp_path / "all.parquet", rows)
     made = [one.image for one in make_stimulus(kind, whole, 0, **PARAMETERS[kind])]
-    assert len(made) == 6 and all(picture.dtype == np.uint8 and picture.shape == (48, 48, 3) for picture in made)
+    assert len(made) == 6 and all(picture.dtype == np.uint8 and picture.shape == (32, 32, 3) for picture in made)
     assert any(not np.array_equal(picture, before) for picture, before in zip(made, whole.pixels(), strict=True))
     for start in (0, 2, 4):
         part = write_scenes(tmp_path / "part.parquet", rows.iloc[start : start + 2].reset_index(drop=True))
