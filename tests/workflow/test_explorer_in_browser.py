@@ -7,6 +7,7 @@ import pytest
 
 from browser import CONTRAST, Browser
 from robustlens.report.page import number
+from robustlens.report.tables import read_scores
 
 READY = "document.documentElement.dataset.drawn"
 ADDRESSED = "document.querySelector('.addressed')"
@@ -52,7 +53,8 @@ def rows(browser, caption) -> dict[str, str]:
 
 
 def unit_of(path, layer, unit):
-    table = pd.read_parquet(path)
+    """Of a file, or of a folder of shards."""
+    table = read_scores(sorted(map(str, path.glob("shard-*.parquet")))) if path.is_dir() else pd.read_parquet(path)
     return table[(table["layer"] == layer) & (table["unit"] == unit)]
 
 
@@ -76,7 +78,7 @@ def test_the_numbers_of_a_unit_are_those_of_the_tables(browser, results, address
     maps = "total variation of its maps"
     assert found.pop(f"{maps}, clean") == number(row["tv_clean"]) and found.pop(f"{maps}, noisy") == number(row["tv_noisy"])
     assert found.pop("relative change by noise") == number(row["relative_change"])
-    row = unit_of(results / f"ablation/{model}/units.parquet", layer, unit).iloc[0]
+    row = unit_of(results / f"ablation/{model}", layer, unit).iloc[0]
     assert found == {
         "shape decisions that change without it": f"{row['shape_score']} of {row['n_shape']}",
         "texture decisions that change without it": f"{row['texture_score']} of {row['n_texture']}",

@@ -38,7 +38,7 @@ CHANGES = {
 TARGETS = [
     "results/activations/net/clean/view.h5",
     "results/neurons/net/smoothness.parquet",
-    "results/neurons/net/scenes/complexity.parquet",
+    "results/neurons/scenes/complexity.parquet",
     "results/predictions/net/predictions.parquet",
     "results/reports/tables/training.csv",
 ]
