@@ -20,34 +20,40 @@ export PIP_USER := 0
 CACHES := MPLCONFIGDIR="$$PWD/.snakemake/cache/matplotlib" XDG_CACHE_HOME="$$PWD/.snakemake/cache"
 SNAKEMAKE := $(CACHES) $(PY) -m snakemake --profile none --workflow-profile profiles/default
 
-# Tests that leave cores idle, which wait for Slurm or plan one run after the other, run side by side, in suites of about the same length;
-# every line that one says begins with its name. The studies follow, one after the other.
-SUITES := test-units test-workflow test-cluster
-.PHONY: run test $(SUITES) test-studies test-oldest check format lock licences audit bench docs clean
+# Suites run side by side, since that over Slurm mostly waits; every line that one says begins with its name. What each cost in CPU seconds is
+# said at the end. `make test` leaves out what is marked `full`, which repeats at size what other tests hold; `make test-all` does not.
+SUITES := test-cluster test-studies test-workflow test-units
+CPU := "$$PWD/.pytest_cache/cpu"
+.PHONY: run test test-all $(SUITES) test-oldest check format lock licences audit bench docs clean
 
 run: .venv/installed
 	@$(PY) envs/moved.py
 	$(SNAKEMAKE) --quiet rules host --cores $(CORES) $(ARGS)
 	@$(if $(ARGS),,$(PY) workflow_scripts/show_headline.py)
 
-test: .venv/installed check
-	@$(MAKE) --no-print-directory --keep-going --jobs 3 $(SUITES)
-	@$(MAKE) --no-print-directory test-studies
+test: .venv/installed
+	@rm -rf $(CPU)
+	@$(COUNTED) check $(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory --keep-going --jobs 3 $(SUITES); status=$$?; ROBUSTLENS_CPU=$(CPU) $(PY) tests/cpu_seconds.py; exit $$status
 
-WITH_UNITS := tests/workflow/test_imagenet_study.py tests/workflow/test_photographs.py
-test-units: TESTS := tests/unit tests/scripts $(WITH_UNITS)
-test-workflow: TESTS := tests/workflow $(WITH_UNITS:%=--ignore=%)
+test-all:
+	@$(MAKE) --no-print-directory test FULL=1 SEEDS="0 1 2" ROBUSTLENS_FUZZ=100 ROBUSTLENS_KILLS=12
+	@$(MAKE) --no-print-directory test-oldest
+
+COUNTED = ROBUSTLENS_CPU=$(CPU) $(CACHES) $(PY) tests/cpu_seconds.py
+test-units: TESTS := tests/unit tests/scripts
+test-workflow: TESTS := tests/workflow
 test-cluster: TESTS := tests/cluster
+test-studies: TESTS := tests
+test-studies: SELECT := study
 
+SELECT := not study
 $(SUITES): .venv/installed
-	@set -o pipefail; $(PY) -m pytest -m "not study" $(TESTS) 2>&1 | sed -u "s/^/$@  /"
-
-test-studies: .venv/installed
-	$(PY) -m pytest -m study
+	@set -o pipefail; $(COUNTED) $@ $(PY) -m pytest -m "$(SELECT)$(if $(FULL),, and not full)" $(TESTS) 2>&1 | sed -u "s/^/$@  /"
 
 # Units and scripts at the lower bounds of pyproject.toml, in an environment of their own; other versions warn of other things.
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -o filterwarnings=default tests/unit tests/scripts
+	.venv-oldest/bin/python -m pytest -o filterwarnings=default tests/unit tests/scripts -m "not study and not full"
 
 check: .venv/installed
 	@$(PY) -m ruff check --quiet .

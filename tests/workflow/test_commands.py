@@ -38,6 +38,7 @@ ELSEWHERE = {  # first word of a command -> the test that runs it, or why none d
     "sbatch": "a site's habit; tests/cluster submits every job by sbatch",
     "conda": "not on the machines that test this, as docs/cluster.md says",
     "apptainer": "not on the machines that test this, as docs/cluster.md says",
+    "pytest": "the files that it is given are there, by tests/unit/test_docs.py",
     "pip": "an optional package; tests/unit/test_registry.py says what is asked for without it",
     "snakedeploy": "needs a published repository; tests/workflow/test_module.py plans what it writes",
 }
