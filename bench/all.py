@@ -31,7 +31,7 @@ SECTIONS = {  # script -> title, arguments
     "growth.py": ("Growth with the images", []),
     "scaling.py": ("Strong scaling", []),
     "scheduling.py": ("Planning and jobs", []),
-    "study.py": ("The embedded study", []),
+    "study.py": ("The miniature", []),
 }
 OF_DEVICE = {  # these take --device; with it, more images
     "dissection.py": ["--images", "96"],

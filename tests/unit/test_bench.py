@@ -1,5 +1,6 @@
 """The benches run, at the smallest size, and docs/performance.md says what they say."""
 
+import os
 import re
 from functools import partial
 from importlib import import_module
@@ -127,19 +128,21 @@ def test_stylization(capsys):
 
 
 def test_study(capsys, monkeypatch):
-    """By benchmark files of a run that did not take place: 30 of 40 CPU seconds train, and the jobs ran for 50 s."""
+    """By benchmark files of a run that did not take place: 30 of 40 CPU seconds train; the whole tree took 700."""
 
     def run(command, **_):
         for rule, cpu in (("train_model", 30), ("predict", 10)):
             path = Path(command[command.index("--directory") + 1], "benchmarks", rule, "net.tsv")
             path.parent.mkdir(parents=True)
-            pd.DataFrame({"s": [25.0], "cpu_time": [cpu], "max_pss": [100.0]}).to_csv(path, sep="\t", index=False)
+            pd.DataFrame({"s": [25.0], "cpu_time": [cpu], "max_pss": [800.0]}).to_csv(path, sep="\t", index=False)
         return study.subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(study.subprocess, "run", run)
-    times = iter([0.0, 400.0])
-    monkeypatch.setattr(study.time, "monotonic", lambda: next(times))
+    clock, used = iter([0.0, 400.0]), iter([(1, 1, 10, 5, 0), (1, 1, 650, 65, 400)])
+    monkeypatch.setattr(study.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(study.os, "times", lambda: os.times_result(next(used)))
     study.main(2)
     printed = capsys.readouterr().out
-    assert printed.startswith("2 cores: 400 s; 2 jobs of 50 s in all, 40 s of CPU\n")
-    assert "Training eight networks takes 75 % of the CPU seconds; a job had 80 % of a core while it ran." in printed
+    assert printed.startswith("2 cores: 700 CPU seconds, 400 s by the clock; 3 jobs\n")
+    assert "Goal: CPU seconds of the miniature: at most 600. Found: 700 (700 to 700): missed by 17 %. Training eight networks" in printed
+    assert "takes 75 % of what the jobs take." in printed and "GB of the two largest jobs of the miniature together: at most 2" in printed
