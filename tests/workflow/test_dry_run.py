@@ -21,7 +21,7 @@ def test_the_miniature_is_shown_whole_and_is_small(tmp_path):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     assert found["train_model"] == len(config["models"])
     assert found["write_page"] == found["judge_claims"] == 1
-    assert sum(found.values()) <= 150
+    assert sum(found.values()) <= 90
 
 
 def test_no_rule_is_a_checkpoint():

@@ -4,12 +4,15 @@ import os
 
 import pandas as pd
 import pytest
+import yaml
 
 from runs import REPOSITORY, snakemake
 
 pytestmark = pytest.mark.study
 SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "0").split()]
 PAIRS = ("alexnet", "googlenet", "resnet")
+FILTERS = "results/neurons/filters.parquet"
+DISTORTIONS = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["claims"]["distortions"]
 TABLES = ["results/reports/tables/accuracy.csv", "results/reports/tables/shape_bias.csv"]
 
 
@@ -19,10 +22,9 @@ def study(request, tmp_path_factory):
     if request.param == 0:
         return request.getfixturevalue("miniature")
     folder = tmp_path_factory.mktemp(f"seed{request.param}")
-    filters = [f"results/neurons/{pair}-{role}/filters.parquet" for pair in PAIRS for role in "sr"]
-    changes = folder / "seed.yaml"  # the curve over the radius is not looked at here
+    changes = folder / "seed.yaml"  # the sweep over epsilon is not looked at here
     changes.write_text(f"seed: {request.param}\nrobustness: {{attack: null}}\n")
-    snakemake(folder, *TABLES, *filters, config=[REPOSITORY / "config.yaml", changes])
+    snakemake(folder, *TABLES, FILTERS, config=[REPOSITORY / "config.yaml", changes])
     return folder
 
 
@@ -34,41 +36,51 @@ def accuracy(study):
 
 @pytest.fixture
 def shape_bias(study):
-    """Shape bias by model."""
-    return pd.read_csv(study / TABLES[1]).set_index("model")["shape_bias"]
+    """Shape bias by model, with its interval."""
+    return pd.read_csv(study / TABLES[1]).set_index("model")[["shape_bias", "low", "high"]]
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_networks_work(accuracy, pair):
     assert accuracy[f"{pair}-s", "clean"] > 0.95 and accuracy[f"{pair}-r", "clean"] > 0.85
-    assert accuracy[f"{pair}-r", "pgd-2"] > accuracy[f"{pair}-s", "pgd-2"] + 0.3
+    assert accuracy[f"{pair}-r", "pgd"] > accuracy[f"{pair}-s", "pgd"] + 0.3
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_s_reads_texture_and_r_reads_shape(shape_bias, pair):
-    assert shape_bias[f"{pair}-s"] < 0.5 < shape_bias[f"{pair}-r"]
+    of_s, of_r = shape_bias.loc[f"{pair}-s"], shape_bias.loc[f"{pair}-r"]
+    assert of_s["shape_bias"] < 0.5 < of_r["shape_bias"] and of_s["high"] < of_r["low"]
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_r_beats_s_without_texture_and_s_beats_r_without_shape(accuracy, pair):
     for stimulus in ("silhouette", "stylized"):
         assert accuracy[f"{pair}-r", stimulus] > accuracy[f"{pair}-s", stimulus]
-    for stimulus in ("scrambled-2", "scrambled-4", "scrambled-8"):
+    for stimulus in ("scrambled-2", "scrambled-4"):
         assert accuracy[f"{pair}-s", stimulus] > accuracy[f"{pair}-r", stimulus]
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_first_filters_of_r_are_smoother(study, pair):
-    filters = [pd.read_parquet(study / f"results/neurons/{pair}-{role}/filters.parquet") for role in "sr"]
-    first = [table[(table["depth"] == 0) & (table["weights"] == "trained")]["total_variation_unit_norm"] for table in filters]
-    assert first[1].mean() < first[0].mean()
+    filters = pd.read_parquet(study / FILTERS)
+    first = filters[(filters["depth"] == 0) & (filters["weights"] == "trained")]
+    means = first.groupby("model")["total_variation_unit_norm"].mean()
+    assert means[f"{pair}-r"] < means[f"{pair}-s"]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_distortions_leave_room_to_fall(accuracy, pair):
+    """Six of different kinds, on each of which S loses at least ten points."""
+    assert len(DISTORTIONS) >= 6
+    lost = {name: accuracy[f"{pair}-s", "clean"] - accuracy[f"{pair}-s", name] for name in DISTORTIONS}
+    assert {name: loss for name, loss in lost.items() if loss < 0.1} == {}
 
 
 def test_controls_read_what_they_are(shape_bias):
-    assert shape_bias["alexnet-texture-only"] < 0.1
-    assert shape_bias["alexnet-shape-only"] > 0.9
+    assert shape_bias["shape_bias"]["alexnet-texture-only"] < 0.1
+    assert shape_bias["shape_bias"]["alexnet-shape-only"] > 0.9
 
 
 def test_memory_of_two_jobs_at_a_time(study):
     peaks = [pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max() for path in study.glob("benchmarks/**/*.tsv")]
-    assert sum(sorted(peaks)[-2:]) < 3500  # MB; with Snakemake itself under 4 GB
+    assert sum(sorted(peaks)[-2:]) < 2000  # MB, resident
