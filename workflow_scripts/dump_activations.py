@@ -41,10 +41,10 @@ def main(
         model.layers = studied_layers(model.network, model.card, names, images.pixels(0, 1).shape[1])
         n_images = len(images) if asked["n_images"] is None else min(asked["n_images"], len(images))
         attributes = describe_input(model.card, image_set, scaled) | ({"units": units} if units else {})
-        dump(model, images, n_images, path, attributes, units, compression, batch_size)
+        write_activations(model, images, n_images, path, attributes, units, compression, batch_size)
 
 
-def dump(
+def write_activations(
     model: Classifier,
     images: Shard,
     n_images: int,

@@ -47,7 +47,7 @@ def in_backticks(text: str) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------------------------- data.md
 def same_wildcards(path: str) -> str:
-    return re.sub(r"{\w+}", "{}", path)
+    return re.sub(r"{{?\w+}}?", "{}", path)
 
 
 def outputs() -> dict[str, set[str]]:
