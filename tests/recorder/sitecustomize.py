@@ -41,11 +41,11 @@ def found() -> dict[str, list[str]]:
 
 
 def write_down() -> None:
-    main = sys.modules["__main__"]
-    if job := getattr(main, "snakemake", None):
-        stimulus = job.params.get("stimulus", {})
-        done = {"script": Path(main.__file__).stem, "kind": stimulus.get("corruption", stimulus.get("kind", "")), "chains": found()}
-        Path(os.environ["ROBUSTLENS_IMPORTS"], f"{done['script']}-{os.getpid()}.json").write_text(json.dumps(done))
+    if job := getattr(sys.modules["__main__"], "snakemake", None):
+        script = Path(sys.argv[0]).stem.partition(".")[2]  # Snakemake's copy, of which the name begins otherwise
+        stimulus = job.params.get("stimulus", {}) if script == "make_stimulus" else {}
+        done = {"script": script, "kind": stimulus.get("corruption", stimulus.get("kind", "")), "chains": found()}
+        Path(os.environ["ROBUSTLENS_IMPORTS"], f"{script}-{os.getpid()}.json").write_text(json.dumps(done))
 
 
 sys.meta_path.insert(0, Recorder)
