@@ -77,6 +77,7 @@ def serve(kind: str, listener: socket.socket) -> dict:
     import importlib
     import select
     import signal
+    from contextlib import suppress
 
     running: dict[int, socket.socket] = {}
     ended, ends = os.pipe()
@@ -94,7 +95,7 @@ def serve(kind: str, listener: socket.socket) -> dict:
             os.read(ended, 4096)
             for process in list(running):
                 if (found := os.waitpid(process, os.WNOHANG))[0]:
-                    with running.pop(process) as connection:
+                    with running.pop(process) as connection, suppress(OSError):  # whoever asked for it may be gone
                         connection.send(str(os.waitstatus_to_exitcode(found[1])).encode())
         if listener not in ready:
             continue
@@ -107,9 +108,16 @@ def serve(kind: str, listener: socket.socket) -> dict:
             gc.freeze()
             loaded = True
         connection = listener.accept()[0]
-        message, files, *_ = socket.recv_fds(connection, 1 << 16, 3)
-        while not message.endswith(b"\0"):
-            message += connection.recv(1 << 16)
+        part, files, *_ = socket.recv_fds(connection, 1 << 16, 3)
+        message = part
+        while part and not message.endswith(b"\0"):
+            part = connection.recv(1 << 16)
+            message += part
+        if not part:  # it was killed before it had said all
+            connection.close()
+            for file in files:
+                os.close(file)
+            continue
         if process := os.fork():
             running[process] = connection
             for file in files:

@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,20 @@ def test_nothing_of_the_repository_is_loaded_beforehand(tmp_path):
     )
     with open(os.devnull, "r+") as nothing:
         assert preloaded.run([str(tmp_path / "script.py")], [nothing.fileno()] * 3, dict(os.environ), str(tmp_path)) == 0
+
+
+def test_what_is_killed_ends_what_it_had_run_and_nothing_else(tmp_path):
+    """As when the interpreter that a job stands for is killed."""
+    (tmp_path / "script.py").write_text("import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)")
+    asking = subprocess.Popen([preloaded.interpreter(), "script.py"], cwd=tmp_path)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.05)
+    asking.kill()
+    asking.wait()
+    process = Path("/proc", (tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 60
+    while process.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not process.exists()
+    (tmp_path / "script.py").write_text("print('after')")
+    assert subprocess.run([preloaded.interpreter(), "script.py"], cwd=tmp_path, capture_output=True, text=True).stdout == "after\n"
