@@ -45,7 +45,7 @@ def cells(text: str, name: str) -> list[str]:
 def test_what_is_left_is_counted_and_what_is_built(rates, tmp_path):
     everything = jobs("cpu")
     text = plan.plan(everything, everything[1:], STUDY, ["predict"], rates, tmp_path, ["plan"])
-    assert cells(text, "predict") == ["predict", "1", "1", "30", "30", "30.1", "30.1", "1.7"]  # 30 s; 30 x (8 classes x 4 + 24) bytes
+    assert cells(text, "predict") == ["predict", "1", "1", "30", "30", "30.0", "30.0", "1.7"]  # 30 s; 30 x (8 classes x 4 + 24) bytes
     assert "paper" in text and "snakemake" not in text
 
 

@@ -202,7 +202,7 @@ STUDY_FAULTS = [
     (
         "corruptions",
         {"c": {"root": "/x", "corruptions": ["frost"]}},
-        "corruptions.c: expected the keys n_images and geometry beside root, got root",
+        "corruptions.c: expected the keys n_images and geometry beside root, got root, corruptions",
     ),
     ("corruptions", {"c": {"n_images": 3, "corruptions": ["frost"]}}, "corruptions.c: expected the keys of made pictures, got n_images"),
     ("downloads", {"x": {"git": "https://a.b"}}, "downloads.x: expected either files, or git with commit and folders, got git"),
