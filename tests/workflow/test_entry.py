@@ -72,7 +72,7 @@ def test_another_pythons_settings_reach_neither_run_nor_its_jobs(clone, foreign)
 def test_run_runs_here_whatever_profile_a_shell_has_set(clone):
     done = make(clone, "run", "ARGS=--dry-run --quiet host -- results/stimuli/clean/shard-0000.parquet", SNAKEMAKE_PROFILE="slurm")
     said = done.stdout + done.stderr
-    assert "rule render_images" in said and "slurm" not in said
+    assert "rule render_source" in said and "slurm" not in said
     assert done.returncode == 0, said
 
 
