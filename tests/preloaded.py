@@ -73,8 +73,6 @@ def _servers() -> str:
 # ------------------------------------------------------------------------------------------------------------------------- serving
 def serve(kind: str, listener: socket.socket) -> dict:
     """Fork a process for each task until standard input ends; returns in the forked processes alone, with the task."""
-    import gc
-    import importlib
     import select
     import signal
     from contextlib import suppress
@@ -100,20 +98,11 @@ def serve(kind: str, listener: socket.socket) -> dict:
         if listener not in ready:
             continue
         if not loaded:  # at the first task, so that a server costs nothing where there is none
-            for name in PACKAGES[kind].split():
-                importlib.import_module(name)
-            if kind == "snakemake":
-                sys.modules["snakemake.cli"].get_argument_parser()  # imports plugins
-            gc.collect()
-            gc.freeze()
+            load(kind)
             loaded = True
         connection = listener.accept()[0]
-        part, files, *_ = socket.recv_fds(connection, 1 << 16, 3)
-        message = part
-        while part and not message.endswith(b"\0"):
-            part = connection.recv(1 << 16)
-            message += part
-        if not part:  # it was killed before it had said all
+        message, files = receive(connection)
+        if not message.endswith(b"\0"):  # whoever asked was killed before it had said all
             connection.close()
             for file in files:
                 os.close(file)
@@ -132,6 +121,29 @@ def serve(kind: str, listener: socket.socket) -> dict:
         for other in (listener, connection, *running.values()):
             other.close()
         return json.loads(message[:-1])
+
+
+def load(kind: str) -> None:
+    """Import what the tasks of this kind need."""
+    import gc
+    import importlib
+
+    for name in PACKAGES[kind].split():
+        importlib.import_module(name)
+    if kind == "snakemake":
+        sys.modules["snakemake.cli"].get_argument_parser()  # imports plugins
+    gc.collect()
+    gc.freeze()
+
+
+def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """The task that is sent, which ends with a zero byte if all of it came, and the files that come with it."""
+    message, files, *_ = socket.recv_fds(connection, 1 << 16, 3)
+    part = message
+    while part and not message.endswith(b"\0"):
+        part = connection.recv(1 << 16)
+        message += part
+    return message, list(files)
 
 
 def become(task: dict) -> None:
