@@ -47,7 +47,7 @@ TABLES = expand(
 )
 COMMAND = shlex.join(["snakemake", *(part for name in study_files() for part in ("--configfile", name))])
 SHOWN_MODELS = next(([pair["standard"], pair["robust"]] for pair in config["pairs"].values()), STUDIED[:1])
-SHOWN = [name for name in PREDICTED if name not in CORRUPTIONS]
+SHOWN = [name for name in PREDICTED if name not in in_sets(config)]
 PICTURES = [stimulus_shards(name, 1, model)[0] for name in SHOWN for model in (SHOWN_MODELS if name in config["attacks"] else [None])]
 DUMPED = stimulus_shards("clean", config["activations"]["n_images"]) if NOISE else []
 

@@ -117,6 +117,12 @@ def _member(spec: dict, kind: str, severity: int) -> tuple[str, dict]:
     return "stimuli", {"kind": "corruption", "source": "clean", **common, **own}
 
 
+def in_sets(config: dict) -> set[str]:
+    """The members of ImageNet-C that are published or belong to a set of ``corruptions``; not single stimuli of kind ``corruption``."""
+    sets = tuple(f"{name}-" for name in (config.get("corruptions") or {}))
+    return {name for name in corruption_of(config) if name not in (config.get("stimuli") or {}) or name.startswith(sets)}
+
+
 def corruption_of(config: dict) -> dict[str, dict]:
     """Image set -> its ``corruption`` and ``severity``, of those that are members of ImageNet-C, published or made here."""
     sets = {**(config.get("sources") or {}), **(config.get("stimuli") or {})}

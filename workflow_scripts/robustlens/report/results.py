@@ -8,7 +8,7 @@ import pandas as pd
 
 from robustlens.errors import InputError
 from robustlens.imagenet import SIXTEEN
-from robustlens.shorthand import corruption_of
+from robustlens.shorthand import in_sets
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")
@@ -104,9 +104,9 @@ class Results:
     def stimuli(self, group: str | None = None) -> list[str]:
         """Stimuli that the accuracy table holds, of one group of ``GROUPS`` or of all, in the order of the table.
 
-        Without the cue-conflict images and the members of ImageNet-C, which have tables of their own.
+        Without the cue-conflict images and the sets of ImageNet-C, which have tables of their own.
         """
-        apart = {self.conflict(), *corruption_of(self.study)}
+        apart = {self.conflict(), *in_sets(self.study)}
         found = [name for name in self.table("accuracy")["stimulus"].unique() if name not in apart]
         return [name for name in found if group in (None, self.group(name))]
 
