@@ -62,18 +62,18 @@ def test_run_works_in_a_clone_that_was_renamed_without_a_home_or_a_place_for_tem
 
 
 def test_another_pythons_settings_reach_neither_run_nor_its_jobs(clone, foreign):
-    script = clone / "workflow_scripts/list_images.py"
-    script.write_text(script.read_text() + '\nimport os\nassert not [name for name in os.environ if name.startswith("PYTHON")]\n')
+    script, seen = clone / "workflow_scripts/render_source.py", clone / "seen"
+    tell = f"pathlib.Path({str(seen)!r}).write_text(' '.join(name for name in os.environ if name.startswith('PYTHON')))"
+    script.write_text(f"{script.read_text()}\nimport os, pathlib\n{tell}\n")
     settings = {"PYTHONPATH": foreign, "PYTHONHOME": NOWHERE, "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "error"}
-    done = make(clone, "run", f"ARGS=--forcerun list_images -- {MANIFEST}", **settings)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = make(clone, "run", f"ARGS=--forcerun render_source -- {MANIFEST}", **settings)
+    assert done.returncode == 0 and seen.read_text() == "", done.stdout + done.stderr
 
 
 def test_run_runs_here_whatever_profile_a_shell_has_set(clone):
-    done = make(clone, "run", "ARGS=--dry-run --quiet host -- results/stimuli/clean/shard-0000.parquet", SNAKEMAKE_PROFILE="slurm")
+    done = make(clone, "run", "ARGS=--dry-run --quiet host -- results/stimuli/cue-conflict/shard-0000.parquet", SNAKEMAKE_PROFILE="slurm")
     said = done.stdout + done.stderr
-    assert "rule render_source" in said and "slurm" not in said
-    assert done.returncode == 0, said
+    assert done.returncode == 0 and "rule render_source" in said and "slurm" not in said, said
 
 
 def test_after_a_move_what_a_page_says_of_activate_works(clone, tmp_path):
