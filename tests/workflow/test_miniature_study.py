@@ -24,7 +24,7 @@ def study(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"seed{request.param}")
     changes = folder / "seed.yaml"  # the sweep over epsilon is not looked at here
     changes.write_text(f"seed: {request.param}\nrobustness: {{attack: null}}\n")
-    snakemake(folder, *TABLES, FILTERS, config=[REPOSITORY / "config.yaml", changes])
+    snakemake(folder, *TABLES, FILTERS, config=[REPOSITORY / "config.yaml", changes], fresh=True)
     return folder
 
 
