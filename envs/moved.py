@@ -10,21 +10,21 @@ ROOT = Path(__file__).resolve().parents[1]
 PLAIN = re.compile(r"[\w/.,+@%=:-]+")  # a path that needs no quotes, in a script's first line neither
 
 
-def mend(venv: Path) -> list[str]:
+def repair(venv: Path) -> list[str]:
     """The names of the files of ``venv``, an absolute path, that were written anew."""
     made = re.search(r"^command = .* -m venv (?:--[\w-]+ )*(.+)$", (venv / "pyvenv.cfg").read_text(encoding="utf-8"), re.M)
     if venv.is_symlink() or not made or made[1] == str(venv) or not PLAIN.fullmatch(made[1]) or not PLAIN.fullmatch(str(venv)):
         return []
     old = re.compile(re.escape(made[1].encode()) + rb"(?![\w.-])")
-    mended = []
+    repaired = []
     for path in [*sorted((venv / "bin").iterdir()), venv / "pyvenv.cfg"]:  # which comes last: until then it is done again
         content = b"" if path.is_symlink() or not path.is_file() else path.read_bytes()
         if b"\0" not in content and old.search(content):
             path.write_bytes(old.sub(lambda _: str(venv).encode(), content))
-            mended.append(path.name)
-    return mended
+            repaired.append(path.name)
+    return repaired
 
 
 if __name__ == "__main__":
-    if mend(ROOT / ".venv"):
+    if repair(ROOT / ".venv"):
         print("The clone was moved: .venv/bin names its new place.")
