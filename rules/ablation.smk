@@ -11,7 +11,7 @@ include: "common/ablation.smk"
 rule ablate_units:
     """Shape and texture score of every unit of one model on one shard of the cue-conflict images."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard=conflict_shard,
@@ -40,7 +40,7 @@ rule ablate_units:
 rule ablate_concepts:
     """Wrong decisions of both networks of a pair, on one shard of each stimulus, without the units that carry a concept."""
     input:
-        ancient(verified_pair),
+        verified_pair,
         weights=of_both("results/models/{model}/weights.safetensors"),
         cards=of_both("results/models/{model}/card.json"),
         units=concept_units,

@@ -9,7 +9,7 @@ include: "common/activations.smk"
 rule dump_activations:
     """Activations of one model on one shard of every image set, for as many shards as all of them have."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shards=expand("results/stimuli/{image_set}/shard-{{shard}}.parquet", image_set=IMAGE_SETS),
@@ -40,7 +40,7 @@ rule dump_activations:
 rule dump_image_set:
     """The same of one image set: of shards that not all sets have, and of controls, which are seen concept images alone."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shards=["results/stimuli/{image_set}/shard-{shard}.parquet"],

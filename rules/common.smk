@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.append(f"{ROOT}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
-from robustlens.code_digest import code_digest
+from robustlens.code_digest import code_digest, user_code_digest
 from robustlens.config import check_file
 from robustlens.errors import InputError
 from robustlens.owner import check_owner, claim
@@ -140,6 +140,7 @@ def model_spec(wildcards):
 
 PREDICTED = {name: source_of(name) for members in config["suites"].values() for name in members}
 PREDICTED_SOURCES = sorted(set(PREDICTED.values()))
+CHECKED = VERIFIED if "clean" in PREDICTED else []
 SELECTED_PAIRS = list(config["pairs"]) if "clean" in PREDICTED else []
 
 
@@ -148,8 +149,14 @@ def fetched(path):
     return Path(*Path(path).parts[:3]).as_posix() if is_fetched(path) else path
 
 
+def fetched_files(name):
+    """What is fetched of a source; a folder of the user's is read in place, its time means nothing."""
+    spec = source_spec(name)
+    return [fetched(spec[key]) for key in ("root", "devkit") if is_fetched(spec.get(key, ""))]
+
+
 def verified_model(wildcards):
-    """What says that a network that is brought was loaded right: nothing is computed with it before."""
+    """What says that a user-supplied network was loaded correctly: nothing is computed with it before."""
     return [f"results/models/{wildcards.model}/verified.json"] if wildcards.model in VERIFIED else []
 
 

@@ -11,7 +11,7 @@ include: "common/inference.smk"
 rule attack_images:
     """Adversarial images of one model on one shard."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard=attacked_shard,
@@ -38,7 +38,7 @@ rule attack_images:
 rule attack_and_sweep:
     """The same of the attack whose epsilon is swept, and what the model decides on the first images under each epsilon."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard=swept_shard,
@@ -74,7 +74,7 @@ ruleorder: attack_and_sweep > attack_images
 rule predict:
     """Predictions of one model on one shard of every stimulus of a suite."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shards=suite_shards,

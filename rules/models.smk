@@ -101,11 +101,15 @@ rule import_model:
 
 
 rule verify_model:
-    """Whether a checkpoint was loaded right: its accuracy on clean against the one that the config expects."""
+    """Whether a checkpoint was loaded correctly: its accuracy on clean images against the one that the config expects.
+
+    Whatever computes with a network waits for this file, and runs again with it: so it runs once for its weights, and neither the
+    config nor the code nor other images make it run again. ``tabulate_behaviour`` checks all predictions on clean against today's config.
+    """
     input:
+        clean_files,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
-        shards=stimulus_shards("clean") if VERIFIED else [],
     output:
         verified="results/models/{model}/verified.json",
     log:
@@ -121,11 +125,13 @@ rule verify_model:
         batch_size=NETWORK["batch_size"],
         images=verified_images(),
     params:
-        expected=lookup("models/{model}/top1", within=config, default=None),
-        classes=classes_of("clean") if VERIFIED else None,
-        sixteen_by=config["predictions"]["sixteen_by"],
-        n_images=config["verification"]["n_images"],
-        code=code("verify_model.py") + code_of_table("imagenet_classes.csv"),
+        source=untracked(source_spec("clean") if VERIFIED else None),
+        seed=untracked(SEED),
+        n_images=untracked(config["verification"]["n_images"]),
+        exclude=untracked("clean" in SIFTED),
+        classes=untracked(classes_of("clean") if VERIFIED else None),
+        sixteen_by=untracked(config["predictions"]["sixteen_by"]),
+        expected=expected_accuracy,
     script:
         "../workflow_scripts/verify_model.py"
 

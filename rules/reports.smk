@@ -59,6 +59,7 @@ rule tabulate_behaviour:
         predictions=PREDICTIONS,
         robustness=swept_shards(),
         training=expand("results/models/{model}/training.parquet", model=TRAINED),
+        verified=expand("results/models/{model}/verified.json", model=CHECKED),
         manifest=["results/stimuli/clean/manifest.parquet"] if SELECTED_PAIRS else [],
     output:
         selected=expand("results/both_correct/{pair}/manifest.parquet", pair=SELECTED_PAIRS),
@@ -81,6 +82,8 @@ rule tabulate_behaviour:
         "../envs/robustlens.yaml"
     params:
         pairs=config["pairs"],
+        expected={model: config["models"][model].get("top1") for model in CHECKED},
+        learned=[model for model in TRAINED if recipe_of(model)["labels"] == "label"],
         conflict=config["claims"]["cue_conflict"],
         corruptions={name: level for name, level in CORRUPTIONS.items() if name in PREDICTED},
         baseline=config["predictions"]["baseline"],

@@ -8,7 +8,7 @@
 rule count_values:
     """How often each unit of one model takes each value on one shard of a concept set."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard="results/stimuli/{concept_set}/shard-{shard}.parquet",
@@ -57,7 +57,7 @@ rule find_thresholds:
 rule tally_concepts:
     """Labels under the masks of one model's units on one shard of a concept set."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         shard="results/stimuli/{concept_set}/shard-{shard}.parquet",
@@ -113,7 +113,7 @@ rule add_tallies:
 rule compare_maps:
     """Maps of one model on one shard of clean and noisy images: total variation, change, and which images drive each unit."""
     input:
-        ancient(verified_model),
+        verified_model,
         weights="results/models/{model}/weights.safetensors",
         card="results/models/{model}/card.json",
         clean="results/stimuli/clean/shard-{shard}.parquet",

@@ -1,5 +1,6 @@
 """Tables of accuracy by stimulus, of shape against texture and of corruption errors, from all models' predictions."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ from robustlens.report.behaviour import (
 from robustlens.report.corruptions import corruption_errors, corruption_scores, image_errors
 from robustlens.report.selection import SELECTION, compare, select
 from robustlens.report.tables import read_parquets, write_csv
+from robustlens.verification import check_accuracy, check_trained, measured
 
 TRAINING = ["model", "epoch", "loss", "accuracy", "clean_accuracy", "robust_accuracy"]
 
@@ -28,6 +30,7 @@ def main(
     predictions: list[str],
     robustness: list[str],
     training: list[str],
+    verified: list[str],
     manifest: list[str],
     selected: list[str],
     accuracy_csv: str,
@@ -43,6 +46,8 @@ def main(
     training_csv: str,
     *,
     pairs: dict,
+    expected: dict,
+    learned: list[str],
     conflict: str | None,
     corruptions: dict,
     baseline: str | None,
@@ -50,16 +55,18 @@ def main(
 ):
     """``predictions``: one Parquet file a model, of which two at most are in memory; ``manifest``: that of ``clean``, if it was predicted;
     ``selected``: then one manifest a pair, of the clean images that both its networks label correctly; ``robustness``:
-    decisions by epsilon; ``training``: the learning curve of each network that is trained here.
-
+    decisions by epsilon; ``training``: the learning curve of each network that is trained here, on the labels of its images if ``learned``;
+    ``verified``: one file a user-supplied network, of ``expected`` accuracy on clean (model -> accuracy, None where unknown).
     ``conflict``: the cue-conflict stimulus; ``corruptions``: image set -> ``corruption``, ``severity``; ``baseline``: the model that
     corruption errors are relative to. None, or empty, where there is none.
     """
     paths, accuracies, fives, biases, by_class, errors = {}, [], [], [], [], {}
+    curves = read_parquets(training, TRAINING)
     for path in predictions:
         table = read_predictions([path])
         model = table["model"].iloc[0]
         paths[model] = path
+        _check(table, dict(zip(expected, verified, strict=True)), expected, curves[curves["model"].isin(learned)])
         accuracies.append(accuracy(table))
         fives.append(top5(table))
         biases.append(shape_bias(table, conflict))
@@ -72,15 +79,32 @@ def main(
     write_csv(Path(corruption_errors_csv), corruption_errors(pd.concat(accuracies, ignore_index=True), corruptions))
     write_csv(Path(mce_csv), corruption_scores(errors, corruptions, baseline=baseline, count=resamples))
     write_csv(Path(robustness_csv), accuracy_by_radius(robustness))
-    write_csv(Path(training_csv), read_parquets(training, TRAINING))
+    write_csv(Path(training_csv), curves)
+    both_correct, paired = _of_pairs(paths, pairs, conflict, resamples)
+    write_csv(Path(both_correct_csv), both_correct)
+    write_csv(Path(paired_csv), paired)
+    write_csv(Path(selection_csv), _select(paths, pairs, manifest, selected))
+
+
+def _check(table: pd.DataFrame, verified: dict[str, str], expected: dict, curves: pd.DataFrame) -> None:
+    """Raise InputError for a model whose accuracy on clean images is not what it should be (:mod:`robustlens.verification`)."""
+    model, clean = table["model"].iloc[0], table[table["stimulus"] == "clean"]
+    curve = curves.loc[curves["model"] == model, "accuracy"]
+    if model in expected:
+        n_classes = json.loads(Path(verified[model]).read_text())["n_classes"]
+        check_accuracy(measured(model, clean["label"], clean["decision"], n_classes), expected[model])
+    elif len(clean) and len(curve):
+        check_trained(measured(model, clean["label"], clean["decision"], clean["label"].nunique()), curve.iloc[-1])
+
+
+def _of_pairs(paths: dict[str, str], pairs: dict, conflict: str | None, resamples: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Accuracy on the images that both networks of a pair decide correctly, and on the same images."""
     rows, paired = [], {}
     for name, pair in pairs.items():
         table = read_predictions(_of_pair(paths, pair))
         rows.append(accuracy_both_correct(table, {name: pair}))
         paired[name] = accuracy_paired(table[table["stimulus"] != conflict], pair, resamples)
-    write_csv(Path(both_correct_csv), _stacked(rows, BOTH_CORRECT))
-    write_csv(Path(paired_csv), accuracy_pairs(paired))
-    write_csv(Path(selection_csv), _select(paths, pairs, manifest, selected))
+    return _stacked(rows, BOTH_CORRECT), accuracy_pairs(paired)
 
 
 def _select(paths: dict[str, str], pairs: dict, manifest: list[str], selected: list[str]) -> pd.DataFrame:

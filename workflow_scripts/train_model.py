@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from robustlens.code_digest import user_code_digest
 from robustlens.images import count_rows, write_parquet
 from robustlens.models.parallel import Task, train
 from robustlens.models.registry import save_model, save_weights
@@ -42,6 +43,7 @@ def main(
     description = {
         "model": model,
         **{key: spec[key] for key in ("architecture", "arguments", "python_path") if key in spec},
+        "code": user_code_digest(spec["architecture"], spec.get("python_path")),
         **task.normalisation(),
         "input": "[0,1] RGB",
         "training": {"recipe": recipe, "source": source, "n_images": sum(map(count_rows, shards)), "seed": seed, "processes": n_processes},

@@ -1,45 +1,49 @@
-"""Compare the accuracy of one imported network on clean with the one that the config expects (rule verify_model)."""
+"""Compare the accuracy of one user-supplied network on clean images with the one that the config expects (rule verify_model)."""
 
 from functools import partial
 
 import pandas as pd
 
 from robustlens.files import write_json
-from robustlens.images import count_rows, read_shard
 from robustlens.inference import Blocks
 from robustlens.models.registry import load_model
 from robustlens.predictions import predict
-from robustlens.verification import spread, verify
+from robustlens.stimuli.samples import Sample
+from robustlens.verification import check_accuracy, measured
 
 
 def main(
     weights: str,
     card: str,
-    shards: list[str],
     verified: str,
     *,
-    expected: float | None,
+    source: dict,
+    seed: int,
+    n_images: int | None,
+    exclude: bool,
     classes: str | None,
     sixteen_by: str,
-    n_images: int | None,
+    expected: float | None,
     device: str,
     batch_size: int,
 ) -> None:
-    """``expected``: accuracy, None where unknown; ``classes``: among which is decided; ``n_images``: of all shards, None for all."""
+    """``source``: the entry of clean in the config, of which ``n_images``, spread evenly (None: all), are read in place.
+
+    ``exclude``: those that cannot be read are left out; ``classes``: among which is decided; ``expected``: accuracy, None where unknown.
+    """
     model = load_model(weights, card, device)
-    sizes = [count_rows(path) for path in shards]
-    rows, start, parts = spread(sum(sizes), n_images), 0, []
-    blocks = Blocks(model.device, batch_size, len(rows))
-    answer = partial(predict, model, stimulus="clean", classes=classes, sixteen_by=sixteen_by)
-    for path, size in zip(shards, sizes, strict=True):
-        chosen = rows[(rows >= start) & (rows < start + size)] - start
-        start += size
-        if len(chosen):
-            parts.append(answer(read_shard(path).take(chosen), blocks=blocks, probabilities=False))
-    first = answer(read_shard(shards[0]).take(rows[:1]), blocks=Blocks(model.device, batch_size, 1))
-    n_classes = len(first["probabilities"].iloc[0])
-    found = verify(model.card["model"], pd.concat(parts, ignore_index=True), expected, n_classes)
-    write_json(verified, found)
+    sample = Sample("clean", source, seed, n_images, exclude)
+    blocks = Blocks(model.device, batch_size, len(sample))
+    answer = partial(predict, model, stimulus="clean", classes=classes, sixteen_by=sixteen_by, blocks=blocks)
+    parts, n_classes = [], 0
+    for shard in sample.shards():
+        found = answer(shard)
+        n_classes = len(found["probabilities"].iloc[0])
+        parts.append(found[["label", "top5"]])
+    answers = pd.concat(parts, ignore_index=True)
+    result = measured(model.card["model"], answers["label"], answers["top5"].str[0], n_classes)
+    check_accuracy(result, expected)
+    write_json(verified, result)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,13 @@ def training_source(wildcards):
     return model_spec(wildcards)["train"]["source"]
 
 
+def recipe_of(model):
+    return config["training"][config["models"][model]["train"]["recipe"]]
+
+
 def training_recipe(wildcards):
     """What the weights depend on; how the training is cut into jobs changes none."""
-    recipe = config["training"][model_spec(wildcards)["train"]["recipe"]]
+    recipe = recipe_of(wildcards.model)
     return {key: value for key, value in recipe.items() if key != "epochs_per_job"}
 
 
@@ -34,7 +38,7 @@ def training_images(wildcards):
 
 def training_epochs(wildcards):
     """The epochs that a training job runs: first, and the one at which it stops."""
-    recipe = config["training"][model_spec(wildcards)["train"]["recipe"]]
+    recipe = recipe_of(wildcards.model)
     length = recipe["epochs_per_job"] or recipe["epochs"]
     last = int(wildcards.get("epoch", recipe["epochs"]))
     return [(last - 1) // length * length, last]
@@ -47,11 +51,17 @@ def training_state(wildcards):
 
 
 def training_code(wildcards):
-    return code("train_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+    return network_code("train_model.py", model_spec(wildcards))
 
 
 def training_part_code(wildcards):
-    return code("train_part.py", model_spec(wildcards)["architecture"].partition(":")[0])
+    return network_code("train_part.py", model_spec(wildcards))
+
+
+def network_code(script, spec):
+    """The digest of a script and of the code that builds the network, the user's own included; what is fetched is an input instead."""
+    own = None if is_fetched(spec.get("python_path", "")) else user_code_digest(spec["architecture"], spec.get("python_path"))
+    return code(script, spec["architecture"].partition(":")[0]) + (own or "")
 
 
 def checkpoint_file(wildcards):
@@ -77,6 +87,21 @@ def n_classes():
     return len(config["classes"]) or (1000 if config["sources"].get("clean", {}).get("kind") == "imagenet" else None)
 
 
+def clean_files(wildcards):
+    """What is fetched of the clean images, which are read in place."""
+    return fetched_files("clean")
+
+
+def untracked(value):
+    """A parameter that makes no job run again: Snakemake does not compare those of functions that take ``output``."""
+    return lambda wildcards, output: value
+
+
+def expected_accuracy(wildcards, output):
+    """The same of the accuracy that the config expects."""
+    return model_spec(wildcards).get("top1")
+
+
 def verified_images():
     """Resource: how many images of clean a network that is brought is tried on."""
     n_images = source_spec("clean")["n_images"] if VERIFIED else 0
@@ -84,4 +109,4 @@ def verified_images():
 
 
 def import_code(wildcards):
-    return code("import_model.py", model_spec(wildcards)["architecture"].partition(":")[0])
+    return network_code("import_model.py", model_spec(wildcards))

@@ -75,6 +75,4 @@ def broden_files(wildcards):
 
 
 def source_folder(wildcards):
-    """What is fetched of a source; a folder of the user's is read in place, its time means nothing."""
-    spec = of_source(wildcards)
-    return [fetched(spec[key]) for key in ("root", "devkit") if is_fetched(spec.get(key, ""))]
+    return fetched_files(wildcards.source)

@@ -1,12 +1,14 @@
 """tabulate_behaviour: eleven tables from the predictions of all models."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import tiny
 from robustlens.errors import InputError
-from robustlens.images import read_manifest, write_manifest
+from robustlens.images import read_manifest, write_manifest, write_parquet
 from robustlens.report.behaviour import (
     BY_CLASS,
     PAIRED,
@@ -26,12 +28,14 @@ FILES = ("accuracy.csv", "top5.csv", "accuracy_both_correct.csv", "shape_bias.cs
 FILES += ("robustness.csv", "accuracy_paired.csv", "shape_bias_by_class.csv", "training.csv")
 STUDY = {
     "pairs": tiny.STUDY["pairs"],
+    "expected": {},
+    "learned": [],
     "conflict": "conflict",
     "corruptions": {"blur": {"corruption": "defocus-blur", "severity": 2}, "noise": {"corruption": "gaussian-noise", "severity": 1}},
     "baseline": "s",
     "resamples": 100,
 }
-NOTHING = {"pairs": {}, "conflict": None, "corruptions": {}, "baseline": None, "resamples": 100}
+NOTHING = {"pairs": {}, "expected": {}, "learned": [], "conflict": None, "corruptions": {}, "baseline": None, "resamples": 100}
 
 
 @pytest.fixture
@@ -47,9 +51,9 @@ def manifest(tmp_path):
     return [str(tmp_path / "clean.parquet")]
 
 
-def run(folder, predictions, study=STUDY, manifest=()) -> list[pd.DataFrame]:
+def run(folder, predictions, study=STUDY, manifest=(), training=(), verified=()) -> list[pd.DataFrame]:
     selected = [str(folder / pair / "selected.parquet") for pair in study["pairs"] if manifest]
-    main(predictions, [], [], list(manifest), selected, *(str(folder / name) for name in FILES), **study)
+    main(predictions, [], list(training), list(verified), list(manifest), selected, *(str(folder / name) for name in FILES), **study)
     return [pd.read_csv(folder / name) for name in FILES]
 
 
@@ -144,3 +148,26 @@ def test_a_study_without_pairs_conflict_images_and_corruptions(tmp_path, predict
     assert len(accuracies) == len(others[0]) == 8 and not any(map(len, others[1:]))
     expected = [SHAPE_BIAS, SELECTION, CORRUPTION_ERRORS, MCE, ROBUSTNESS, PAIRED, BY_CLASS, TRAINING]
     assert [table.columns.tolist() for table in others[2:]] == expected
+
+
+def test_the_accuracy_on_clean_is_checked_against_the_config_of_today(tmp_path, predictions):
+    """It is 0.98 of 100 images for s, and 0.9 for r."""
+    verified = tmp_path / "verified.json"
+    verified.write_text(json.dumps({"n_classes": 3}))
+    run(tmp_path, predictions, STUDY | {"expected": {"s": 0.97}}, verified=[verified])
+    with pytest.raises(InputError, match=r"models.s.top1: expected 0.5000 on clean, .*, got 0.9800 \(98 of 100 images"):
+        run(tmp_path, predictions, STUDY | {"expected": {"s": 0.5}}, verified=[verified])
+
+
+def test_a_network_trained_here_that_guesses_on_clean_is_refused(tmp_path):
+    table = tiny.predictions_table().query("model == 's' and stimulus == 'clean'").assign(label=[0, 1] * 50, decision=0)
+    top5 = [[first, *({0, 1, 2} - {first})] for first in table["decision"]]
+    path = tmp_path / "predictions.parquet"
+    write_parquet(path, table.drop(columns=["decision", "correct"]).assign(top5=top5, probabilities=[[0.5]] * len(table), loss=1.0))
+    curve = pd.DataFrame({"model": "s", "epoch": [1, 2], "loss": 1.0, "accuracy": [0.5, 0.99]})
+    write_parquet(tmp_path / "training.parquet", curve)
+    training = [str(tmp_path / "training.parquet")]
+    study = NOTHING | {"learned": ["s"]}
+    with pytest.raises(InputError, match=r"models.s: expected more correct .* 2 classes, after 0.9900 in training, got 0.5000 \(50 of 100"):
+        run(tmp_path, [str(path)], study, training=training)
+    run(tmp_path, [str(path)], NOTHING, training=training)  # one that learned another cue

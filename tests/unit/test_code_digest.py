@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from robustlens.code_digest import KEPT, ROOT, _facts, _kept, code_digest, imports
+from robustlens.code_digest import KEPT, ROOT, _facts, _kept, code_digest, imports, user_code_digest
+from robustlens.errors import InputError
 
 TREE = {
     "script.py": "from robustlens.near import value\n\n\ndef main():\n    return value\n",
@@ -148,13 +149,14 @@ def test_without_what_is_kept_nothing_is_lost(tree, damage):
 
 
 # -------------------------------------------------------------------------------------------------------------- this repository
-NETWORKS = {"attack_images", "attack_and_sweep", "verify_model", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
+NETWORKS = {"attack_images", "attack_and_sweep", "predict", "dump_activations", "ablate_units", "ablate_concepts"}
 NETWORKS |= {"count_values", "tally_concepts", "compare_maps"}
 
 
 @pytest.fixture(scope="module")
 def scripts():
-    return sorted(path.name for path in ROOT.glob("*.py") if path.name != "plan.py")  # which writes nothing
+    """All but those whose rule tracks no code: one that writes nothing, and one that runs once for a network."""
+    return sorted(path.name for path in ROOT.glob("*.py") if path.stem not in ("plan", "verify_model"))
 
 
 @pytest.mark.parametrize(
@@ -186,3 +188,49 @@ def test_an_edit_to_a_kind_or_an_architecture_reaches_those_who_name_it(tmp_path
     assert all(code_digest(name, root=tmp_path / "copy") == code_digest(name) for name in scripts)
     for script, name in (("make_stimulus.py", "robustlens.stimuli.silhouette"), ("train_model.py", "robustlens.models.miniature")):
         assert code_digest(script, name, root=tmp_path / "copy") != code_digest(script, name)
+
+
+# -------------------------------------------------------------------------------------------------------------- code of the user's
+@pytest.fixture
+def package(tmp_path):
+    """A folder with a factory's module, what it imports, and what it does not."""
+    files = {
+        "nets/__init__.py": "",
+        "nets/factory.py": "import torch\nfrom .blocks import block\nfrom settings import width\ndef make():\n    pass\n",
+        "nets/blocks.py": "def block():\n    return 1\n",
+        "nets/unused.py": "",
+        "settings.py": "width = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_text(text)
+    return tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [("nets/__init__.py", True), ("nets/factory.py", True), ("nets/blocks.py", True), ("settings.py", True), ("nets/unused.py", False)],
+)
+def test_an_edit_to_what_a_users_factory_imports_counts(package, file, counts):
+    before = user_code_digest("nets.factory:make", str(package))
+    (package / file).write_text((package / file).read_text() + "\n# a comment\n")
+    assert user_code_digest("nets.factory:make", str(package)) == before and before
+    (package / file).write_text((package / file).read_text() + "\nEDITED = True\n")
+    assert (user_code_digest("nets.factory:make", str(package)) != before) == counts
+
+
+def test_a_package_that_is_installed_in_place_counts_and_others_do_not(package, monkeypatch):
+    monkeypatch.syspath_prepend(str(package))
+    before = user_code_digest("nets.factory:make", None)
+    (package / "settings.py").write_text("width = 2\n")  # of another package
+    assert user_code_digest("nets.factory:make", None) == before and before
+    (package / "nets/blocks.py").write_text("def block():\n    return 2\n")
+    assert user_code_digest("nets.factory:make", None) != before
+    for architecture in ("resnet50", "timm:resnet50", "torchvision.models:resnet18", "robustlens.models.miniature:alexnet", "absent:make"):
+        assert user_code_digest(architecture, None) is None
+
+
+def test_a_users_file_that_is_no_python_is_named(package):
+    (package / "nets/blocks.py").write_text("def block(:\n")
+    with pytest.raises(InputError, match=r"nets/blocks.py: expected a Python module"):
+        user_code_digest("nets.factory:make", str(package))

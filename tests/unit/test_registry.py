@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from robustlens.checksum import file_sha256
+from robustlens.code_digest import user_code_digest
 from robustlens.errors import InputError
 from robustlens.models.registry import (
     Classifier,
@@ -165,3 +166,15 @@ def test_tied_weights_and_modules_with_versions(tmp_path):
     assert torch.equal(other.layers[4].weight, network.layers[1].weight)
     images = torch.rand(2, 3, 64, 64)
     assert torch.equal(network.eval()(images), other.eval()(images))
+
+
+def test_code_that_was_edited_after_the_import_is_refused(tmp_path):
+    """As in the middle of a run. The code of this library is tracked by the rules."""
+    (tmp_path / "edited_factory.py").write_text("from robustlens.models.miniature import alexnet\n")
+    spec = {**spec_of(classes=5, width=8), "architecture": "edited_factory:alexnet", "python_path": str(tmp_path)}
+    spec["code"] = user_code_digest(spec["architecture"], spec["python_path"])
+    weights, card = make_model(tmp_path / "net", spec=spec)
+    load_model(weights, card, "cpu")
+    (tmp_path / "edited_factory.py").write_text("from robustlens.models.miniature import alexnet\nwidth = 2\n")
+    with pytest.raises(InputError, match=r"models.net.architecture: expected the code of edited_factory:alexnet as it was when card.json"):
+        load_model(weights, card, "cpu")

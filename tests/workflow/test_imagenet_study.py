@@ -133,7 +133,7 @@ def test_the_networks_are_those_of_the_files(run):
         folder = run / "results/models" / model
         loaded = load_model(str(folder / "weights.safetensors"), str(folder / "card.json"), "cpu")
         verified = json.loads((folder / "verified.json").read_text())
-        assert verified["n_images"] == N and verified["top1"] == verified["expected"] == 0.5
+        assert verified["n_images"] == N and verified["top1"] == 0.5
         assert type(loaded.network).__name__ == architecture
         assert loaded.card["mean"] == [0.485, 0.456, 0.406]
 

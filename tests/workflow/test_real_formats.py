@@ -159,7 +159,7 @@ def test_the_networks_are_those_of_the_files(thousand, monkeypatch):
         folder = Path("results/models", model)
         loaded = load_model(str(folder / "weights.safetensors"), str(folder / "card.json"), "cpu")
         verified = json.loads((folder / "verified.json").read_text())
-        assert verified["n_images"] == N and verified["top1"] == verified["expected"] == 0.5
+        assert verified["n_images"] == N and verified["top1"] == 0.5
         assert type(loaded.network).__name__ == architecture
         entry = thousand_classes()["models"][model]
         assert loaded.card["mean"] == entry.get("mean", [0.485, 0.456, 0.406])

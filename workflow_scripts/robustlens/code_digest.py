@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from robustlens.errors import InputError
@@ -40,6 +41,48 @@ def code_digest(script: str, *modules: str, root: Path = ROOT) -> str:
         _keep(root)
     parts = [f"{path.relative_to(root)} {_facts(root, path)[0]}" for path in sorted(found)]
     return _digest("\n".join(parts).encode())[:16]
+
+
+def user_code_digest(architecture: str, python_path: str | None) -> str | None:
+    """Hex digest (16 characters) of the user's module that builds an ``architecture`` (``package.module:factory``), and of all that it
+    imports below the folder ``python_path``, or without one of its own package where that is installed in place (``pip install -e``).
+
+    None where there is no such code: an architecture by name, of this library, or of an installed package. Comments, docstrings and layout
+    do not count. Raises InputError for a file that is no Python.
+    """
+    module = architecture.partition(":")[0] if ":" in architecture.removeprefix("timm:") else ""
+    package = module.partition(".")[0]
+    root = Path(python_path).resolve() if python_path else _installed_in_place(package)
+    if root is None:
+        return None
+    found: set[Path] = set()
+    waiting = _files_of(root, module)
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            names = _read(root, path)[1]
+            waiting += [file for name in names if python_path or name.partition(".")[0] == package for file in _files_of(root, name)]
+    parts = [f"{path.relative_to(root)} {_read(root, path)[0]}" for path in sorted(found)]
+    return _digest("\n".join(parts).encode())[:16] if parts else None
+
+
+def _installed_in_place(package: str) -> Path | None:
+    """The folder that holds a package which Python finds outside of the folders of installed packages; None for others."""
+    spec = find_spec(package) if package and package != PACKAGE else None
+    if spec is None or not spec.origin or {"site-packages", "dist-packages"} & set(Path(spec.origin).parts):
+        return None
+    return Path(spec.origin).resolve().parent.parent if spec.submodule_search_locations else Path(spec.origin).resolve().parent
+
+
+def _read(root: Path, path: Path) -> tuple[str, list[str]]:
+    """The same as ``_facts`` of a user's file, of which nothing is kept."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        raise InputError(path, "a Python module", str(error)) from error
+    names = _imported(tree, path.relative_to(root))
+    return _digest(_normal(tree).encode()), names
 
 
 def _digest(content: bytes) -> str:
@@ -124,8 +167,11 @@ def _keep(root: Path) -> None:
 
 def _module_files(root: Path, name: str) -> list[Path]:
     """The files that importing a dotted name runs: the packages' ``__init__`` on the way and the module itself."""
+    return _files_of(root, name) if name.split(".")[0] == PACKAGE else []
+
+
+def _files_of(root: Path, name: str) -> list[Path]:
+    """The same of a package of any name."""
     parts = name.split(".")
-    if parts[0] != PACKAGE:
-        return []
     files = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
     return [file for file in (*files, root.joinpath(*parts).with_suffix(".py")) if file.is_file()]

@@ -1,6 +1,5 @@
-"""Whether a network that is brought shows, on the unmodified images, the accuracy that it is known to have."""
+"""Whether a network shows, on the unmodified images, the accuracy that it is known to have."""
 
-import numpy as np
 import pandas as pd
 
 from robustlens.errors import InputError
@@ -8,36 +7,55 @@ from robustlens.statistics import wilson
 
 TOLERANCE = 0.005  # of the accuracy, for other decoders and resizing than the publisher's
 FULL = 50_000  # images from which only the tolerance counts: ImageNet's whole validation set, which is no sample
-RARE = 0.001  # share of right networks that a sample of images stops
+RARE = 0.001  # share of correct networks that a sample of images stops
 FAR = 0.25  # accuracy above chance that must be out of reach before a network counts as one that guesses
+ADVICE = "check weights, mean, std, arguments (such as transform_input) and the labels of clean"
 
 
-def spread(n_images: int, wanted: int | None) -> np.ndarray:
-    """int64 [min(n_images, wanted)]: rows that lie evenly over ``n_images`` (a folder lists class after class); all for None."""
-    wanted = n_images if wanted is None else min(wanted, n_images)
-    return np.arange(wanted) * n_images // max(wanted, 1)
+def measured(model: str, labels: pd.Series, answers: pd.Series, n_classes: int) -> dict[str, object]:
+    """What ``verified.json`` holds (docs/data.md): accuracy and interval on the images whose label is known (not -1).
 
-
-def verify(model: str, predictions: pd.DataFrame, expected: float | None, n_classes: int) -> dict[str, object]:
-    """What ``verified.json`` holds (docs/data.md), of the images of clean whose label is known.
-
-    ``predictions``: rows of :func:`robustlens.predictions.predict`. Raises InputError for an accuracy outside of
-    :func:`plausible`, and, where nothing is ``expected``, for one that does not differ from guessing among ``n_classes``.
+    ``labels``, ``answers``: int [n_images], the class of each image and the one that the network gives it; ``n_classes``: of how many.
     """
-    known = predictions[predictions["label"] >= 0]
-    n_images, correct = len(known), int((known["top5"].str[0] == known["label"]).sum())
-    top1, (low, high) = correct / n_images if n_images else None, wilson(correct, n_images)
-    bounds = None if expected is None else plausible(expected, n_images)
-    said = f"{top1:.4f} ({correct:,} of {n_images:,} images; 95 % interval {low:.4f} to {high:.4f})" if n_images else "no labelled image"
-    mend = "check weights, mean, std, arguments (such as transform_input) and the labels of clean"
-    if bounds and (top1 is None or not bounds[0] <= top1 <= bounds[1]):
-        asked = f"{expected:.4f} on clean, that is {bounds[0]:.4f} to {bounds[1]:.4f}"
-        raise InputError(f"models.{model}.top1", asked, said, f"{mend}, or top1")
-    if expected is None and n_images and low <= 1 / n_classes and high < 1 / n_classes + FAR:
-        raise InputError(f"models.{model}", f"more right answers on clean than by guessing among {n_classes} classes", said, mend)
-    least, most = bounds or (None, None)
-    numbers = {"top1": top1, "low": low, "high": high} if n_images else dict.fromkeys(("top1", "low", "high"))
-    return {"model": model, "n_images": n_images, **numbers, "expected": expected, "least": least, "most": most, "n_classes": n_classes}
+    known = labels >= 0
+    n_images, correct = int(known.sum()), int((labels == answers)[known].sum())
+    numbers = dict.fromkeys(("top1", "low", "high"))
+    if n_images:
+        numbers = dict(zip(numbers, (correct / n_images, *wilson(correct, n_images)), strict=True))
+    return {"model": model, "n_images": n_images, "n_correct": correct, **numbers, "n_classes": n_classes}
+
+
+def check_accuracy(found: dict, expected: float | None) -> None:
+    """Raise InputError for an accuracy (:func:`measured`) outside of :func:`plausible`, and, where nothing is ``expected``, for one that
+    cannot be told from guessing."""
+    where = f"models.{found['model']}"
+    if expected is not None:
+        low, high = plausible(expected, found["n_images"])
+        if found["top1"] is None or not low <= found["top1"] <= high:
+            asked = f"{expected:.4f} on clean, that is {low:.4f} to {high:.4f}"
+            raise InputError(f"{where}.top1", asked, _in_words(found), f"{ADVICE}, or top1")
+    elif _guesses(found):
+        asked = f"more correct answers on clean than by guessing among {found['n_classes']} classes"
+        raise InputError(where, asked, _in_words(found), ADVICE)
+
+
+def check_trained(found: dict, training: float) -> None:
+    """Raise InputError for a network that learned its training images, to the accuracy ``training``, and guesses on clean ones."""
+    if training >= 1 / found["n_classes"] + FAR and _guesses(found):
+        asked = f"more correct answers on clean than by guessing among {found['n_classes']} classes, after {training:.4f} in training"
+        raise InputError(f"models.{found['model']}", asked, _in_words(found), "do clean and the training images have the same classes?")
+
+
+def _guesses(found: dict) -> bool:
+    chance = 1 / found["n_classes"]
+    return found["n_images"] > 0 and found["low"] <= chance and found["high"] < chance + FAR
+
+
+def _in_words(found: dict) -> str:
+    if not found["n_images"]:
+        return "no labelled image"
+    interval = f"95 % interval {found['low']:.4f} to {found['high']:.4f}"
+    return f"{found['top1']:.4f} ({found['n_correct']:,} of {found['n_images']:,} images; {interval})"
 
 
 def plausible(expected: float, n_images: int) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from robustlens.checksum import file_sha256
+from robustlens.code_digest import user_code_digest
 from robustlens.errors import InputError
 from robustlens.models.architectures import build_network, default_arguments
 from robustlens.models.checkpoints import read_checkpoint
@@ -41,6 +42,7 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, input_s
     card = {
         "model": model,
         **{"architecture": spec["architecture"], "arguments": arguments, "python_path": spec.get("python_path")},
+        "code": user_code_digest(spec["architecture"], spec.get("python_path")),
         **{"mean": prepared["mean"], "std": prepared["std"], "input": "[0,1] RGB", "training": spec.get("trained")},
         "source": {"file": Path(path).name, "sha256": sha256, "format": checkpoint.format, "name": name, "part": fitted.part},
         **{"renamed": fitted.renamed, "dropped": fitted.dropped, "filled": fitted.filled, "ignored": checkpoint.ignored},

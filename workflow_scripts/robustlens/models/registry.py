@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robustlens.checksum import file_sha256
+from robustlens.code_digest import user_code_digest
 from robustlens.devices import claim_device
 from robustlens.errors import InputError, refusing
 from robustlens.files import replacing, write_json
@@ -95,7 +96,7 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     """The classifier of a ``weights.safetensors`` and its ``card.json``, in evaluation mode on ``device``; ``layers`` to be studied.
 
     Claims the device for this process (:func:`robustlens.devices.claim_device`). Raises InputError for a weights file that is not
-    the card's, and for a device that is not there.
+    the card's, for code of the user's that was edited since, and for a device that is not there.
     """
     with refusing(card, "a model's card (JSON)"):
         description = json.loads(Path(card).read_text())
@@ -105,6 +106,10 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     if found != description["sha256"]:
         raise InputError(weights, f"sha256 {description['sha256'][:16]}... of {card}", f"{found[:16]}...")
     where = f"models.{description['model']}"
+    code = user_code_digest(description["architecture"], description.get("python_path"))
+    if code != description.get("code", code):
+        what = f"the code of {description['architecture']} as it was when {Path(card).name} was written"
+        raise InputError(f"{where}.architecture", what, "code that was edited since", "run again: the network is imported or trained again")
     network = build_network(where, description["architecture"], description["arguments"], description.get("python_path"))
     load_weights(network, weights)
     classifier = Classifier(network, description["mean"], description["std"], list(layers), description)

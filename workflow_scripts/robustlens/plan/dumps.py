@@ -5,6 +5,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from robustlens.code_digest import user_code_digest
 from robustlens.errors import InputError
 from robustlens.files import write_json
 
@@ -67,6 +68,7 @@ def _side(spec: dict, otherwise: int) -> int:
 
 def _key(spec: dict, side: int) -> str:
     told = {key: spec.get(key) for key in ("architecture", "arguments", "python_path", "layers")}
+    told["code"] = user_code_digest(spec["architecture"], spec.get("python_path"))
     return hashlib.sha256(json.dumps([told, side], sort_keys=True).encode()).hexdigest()
 
 
