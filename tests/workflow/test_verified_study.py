@@ -106,5 +106,4 @@ def test_what_is_missing_is_made_whatever_else_is_to_be_done(study):
         for change, others in zip(changes, alone, strict=True):
             assert set(found(study, **change)) >= needed[path] | others, (path, change)
         (study / "aside").rename(study / "results" / path)
-    assert needed["models/alexnet-s/verified.json"] >= {"verify_model", "tabulate_behaviour"}
     assert needed["neurons/alexnet-r/scenes/units.parquet"] >= {"dissect", "tabulate_units"}
