@@ -94,10 +94,45 @@ def test_a_normalisation_that_disagrees_is_refused(tmp_path):
     assert given["preprocessing"]["source"] == "config" and given["mean"][0] == 0.4854
 
 
-def test_imagenets_normalisation_where_nothing_says_another(tmp_path):
+NOT_SAID = "models.net: expected mean and std, which its pixels are normalised with, got "
+
+
+def test_a_normalisation_that_nothing_says_is_asked_for(tmp_path):
     torch.save(random_network(**SMALL).state_dict(), tmp_path / "brought.pth")
+    said = r"neither in the config nor in brought.pth, which is no published file; give both .* ImageNet's are \[0.485, 0.456, 0.406\] and"
+    with pytest.raises(InputError, match=NOT_SAID + said):
+        run(tmp_path / "net", tmp_path / "brought.pth", without_normalisation())
+    torch.save({"net": random_network(**SMALL).state_dict(), "mean": MEAN}, tmp_path / "half.pth")
+    with pytest.raises(InputError, match=NOT_SAID + r"mean without a std \(half.pth\); give both"):
+        run(tmp_path / "net", tmp_path / "half.pth", without_normalisation())
+    card = card_of(tmp_path / "net", tmp_path / "half.pth", without_normalisation(mean=MEAN, std=STD))
+    assert card["preprocessing"] == {"mean": MEAN, "std": STD, "source": "config"}
+
+
+def test_a_published_file_is_known_by_its_digest(tmp_path, monkeypatch):
+    """Whatever it is called; of other weights of the same architecture nobody knows."""
+    torch.save(random_network(**SMALL).state_dict(), tmp_path / "brought.pth")
+    monkeypatch.setattr(importing, "file_sha256", lambda path: "59c71313" + 56 * "0")  # another than efficientnet_v2_l-59c71312.pth
+    with pytest.raises(InputError, match=NOT_SAID):
+        run(tmp_path / "net", tmp_path / "brought.pth", without_normalisation())
+    monkeypatch.setattr(importing, "file_sha256", lambda path: "59c71312" + 56 * "0")
     card = card_of(tmp_path / "net", tmp_path / "brought.pth", without_normalisation())
-    assert card["preprocessing"] == {"mean": MEAN, "std": STD, "source": "imagenet"}
+    assert card["preprocessing"] == {"mean": [0.5] * 3, "std": [0.5] * 3, "source": "weights"}
+
+
+@pytest.mark.parametrize("name, mean", [("vit_tiny_patch16_224.augreg_in21k_ft_in1k", [0.5] * 3), ("resnet10t.c3_in1k", MEAN)])
+def test_weights_of_timm_from_a_file_are_normalised_as_timm_says(tmp_path, name, mean):
+    """By the tag in the name of the architecture; without one several weights could be meant, so it is asked for."""
+    timm = pytest.importorskip("timm")
+    torch.save(timm.create_model(name, num_classes=3).state_dict(), tmp_path / "brought.pth")
+    spec = {"architecture": f"timm:{name}", "arguments": {"num_classes": 3}}
+    assert card_of(tmp_path / "net", tmp_path / "brought.pth", spec)["preprocessing"] | {"std": 0} == {
+        "mean": mean,
+        "std": 0,
+        "source": "timm",
+    }
+    with pytest.raises(InputError, match=NOT_SAID + r"neither .*; name timm's tag \(timm:<model>.<tag>\), or give both"):
+        run(tmp_path / "net", tmp_path / "brought.pth", {**spec, "architecture": f"timm:{name.partition('.')[0]}"})
 
 
 def test_published_weights_bring_theirs(tmp_path):
@@ -133,7 +168,7 @@ def test_googlenet_takes_rescaled_inputs_if_its_weights_demand_it(tmp_path, monk
     """Of a published file by its name, and of the same file by its digest, whatever it is called."""
     arguments = {"num_classes": 3, "aux_logits": False, "init_weights": False}
     torch.save(torchvision.models.googlenet(**arguments).state_dict(), tmp_path / "brought.pth")
-    spec = {"architecture": "torchvision.models:googlenet", "arguments": arguments}
+    spec = {"architecture": "torchvision.models:googlenet", "arguments": arguments, "mean": MEAN, "std": STD}
     assert "transform_input" not in card_of(tmp_path / "a", tmp_path / "brought.pth", spec)["arguments"]
     named = {**spec, "weights_name": "GoogLeNet_Weights.IMAGENET1K_V1"}
     weights, card, _ = run(tmp_path / "b", tmp_path / "brought.pth", named)
@@ -157,12 +192,12 @@ class Hostile:
 
 def test_what_is_no_checkpoint_of_the_network_is_refused(tmp_path):
     state = random_network(**SMALL).state_dict()
-    torch.save({name.replace(".", "_"): tensor for name, tensor in state.items()}, tmp_path / "foreign.pth")
+    torch.save({name.replace(".", "__"): tensor for name, tensor in state.items()}, tmp_path / "foreign.pth")
     torch.save({name: tensor for name, tensor in state.items() if "conv1" not in name}, tmp_path / "part.pth")
     torch.save(random_network(classes=6, width=8).state_dict(), tmp_path / "classes.pth")
     torch.save({"state_dict": state, "epoch": Hostile(tmp_path / "trap")}, tmp_path / "hostile.pth")
     faults = {
-        "foreign.pth": "expected the 34 tensors of .*:alexnet, got none of them, but conv1_0_weight",
+        "foreign.pth": "expected the 34 tensors of .*:alexnet .conv1.0.weight, .*, got none of them, but conv1__0__weight",
         "part.pth": "expected the 34 tensors of .*:alexnet, got 5 missing .conv1.0.weight",
         "classes.pth": "expected a network that decides among 5 classes, as .*:alexnet is built, got one among 6",
         "hostile.pth": "expected a checkpoint of plain tensors, got one that names builtins.exec",

@@ -41,6 +41,8 @@ def study(tmp_path, monkeypatch) -> Path:
             "python_path": str(home / HOSTILE),
             "weights": str(home / f"{HOSTILE}{name}.pth"),
             "layers": ["0"],
+            "mean": [0.0, 0.0, 0.0],
+            "std": [1.0, 1.0, 1.0],
             "label": MARKUP,
         }
     for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)):

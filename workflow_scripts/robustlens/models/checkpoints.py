@@ -1,114 +1,203 @@
 """Checkpoints that a user brings: their tensors, out of whatever file and wrapping; nothing in them is executed."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from robustlens.errors import InputError
+from robustlens.models.checkpoint_files import EXPECTED, check_file, files_of, is_json, is_safetensors, read_json
+from robustlens.models.plain_numbers import plain_numbers
 from robustlens.models.tfjs import read_tfjs
-from robustlens.models.unpickling import EXPECTED, read_torch_file
+from robustlens.models.unpickling import Left, read_torch_file
 
-DEPTH = 5  # of dictionaries in dictionaries
-MOST_PARTS = 10_000
+DEPTH = 8  # of dictionaries, lists and objects in each other
+MODULES = 50  # of a network that was saved whole
+MOST_PARTS = 100_000
 LONGEST_NAME = 500  # letters; that of a network is looked for behind every dot of it
 SHOWN = 3  # names in a message
+TRAININGS_OWN = re.compile(  # keys below which no network lies: optimisers, schedules, scales of gradients, random states, losses, metrics
+    r".*optimi[sz]er.*|(.*_)?optims?(_.*)?|opt|opt_state(_dict)?|.*sched.*|.*scaler.*|amp|.*rng.*|.*random_state.*"
+    r"|(.*_)?(loss|losses|loss_fn|criterion|criteria|metrics?)(_state(_dict)?)?",
+    re.IGNORECASE,
+)
+REBUILT = ("torch._utils._rebuild", "torch._tensor.", "torch.Tensor")  # tensors of other kinds than plain ones
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """What a file holds: ``parts``, dictionaries of tensors by their place in it (keys joined by dots, empty for the file itself).
 
-    ``format`` in words; ``ignored``: names of what is no tensor and was not read.
+    A list of tensors is a part with the names 0, 1, ...; what belongs to training by its place (``TRAININGS_OWN``) is none.
+    ``numbers``: lists of one to three numbers that are no tensors, by place and key. ``format`` in words; ``ignored``: names of objects
+    in it, of which no code was run. ``files``: the file and those beside it that hold its tensors.
     """
 
     path: str
     format: str
     parts: dict[str, dict[str, Tensor]]
     ignored: list[str]
+    numbers: dict[str, dict[str, list[float]]]
+    files: list[str]
 
 
 def read_checkpoint(path: str) -> Checkpoint:
-    """The tensors of a file that a user brought: safetensors, any torch file, or a ``model.json`` of TensorFlow.js.
+    """The tensors of a file that a user brought: safetensors, any torch file, an index of shards of these, or a ``model.json`` of
+    TensorFlow.js.
 
-    Which of them is told by what is in it. Raises InputError for what is none, is cut off, holds no tensors by name, or names a function
-    that acts on the machine.
+    Which of them is told by what is in it. Raises InputError for a folder, for what is none, is cut off, holds no tensors by name or
+    tensors that are not plain, or names a function that acts on the machine.
     """
-    if not Path(path).is_file():
-        raise InputError(path, "a checkpoint file", "no such file")
-    with open(path, "rb") as file:
-        head = file.read(512)
-    _check_head(path, head)
-    ignored: list[str] = []
-    if _is_safetensors(head):
-        content, words = _read_safetensors(path), "safetensors"
-    elif head.lstrip().startswith(b"{"):
-        content, words = read_tfjs(path), "layers model of TensorFlow.js"
-    else:
-        content, ignored = read_torch_file(path)
-        words = "torch file" + (", read without the objects in it" if ignored else "") + (", legacy" if head[:2] != b"PK" else "")
-    if not isinstance(content, dict):
-        kind = type(content).__name__ if not ignored else f"an object ({', '.join(ignored[:SHOWN])})"
-        raise InputError(path, "a dictionary of tensors", kind, "save the state_dict() of the network")
-    places = list(islice(_parts(content, "", DEPTH), MOST_PARTS + 1))
+    content, words, ignored = _content(path)
+    if not isinstance(content, dict | list | tuple | Left):
+        raise InputError(path, "a dictionary of tensors", type(content).__name__, "save the state_dict() of the network")
+    places = list(islice(_places(content, "", DEPTH), MOST_PARTS + 1))
     if len(places) > MOST_PARTS:  # few that hold each other, or are held a thousand times
         raise InputError(path, f"at most {MOST_PARTS} dictionaries in each other", "more")
-    parts = {place: tensors for place, tensors in places if tensors}
+    parts: dict[str, dict[str, Tensor]] = {}
+    numbers: dict[str, dict[str, list[float]]] = {}
+    for place, members in places:
+        tensors = {key: _plain(path, f"{place}.{key}".strip("."), value) for key, value in members.items() if _is_tensor(value)}
+        listed = {key: found for key, value in members.items() if (found := plain_numbers(value))}
+        parts |= {place: {**parts.get(place, {}), **tensors}} if tensors else {}
+        numbers |= {place: {**numbers.get(place, {}), **listed}} if listed else {}
     if not parts:
-        raise InputError(path, "a dictionary of tensors", "an empty one" if not content else f"none in {some(map(str, content))}")
+        raise InputError(path, "a dictionary of tensors", *_without_tensors(content, ignored))
     if long := [name for tensors in parts.values() for name in tensors if len(name) > LONGEST_NAME]:
         raise InputError(path, f"names of at most {LONGEST_NAME} letters", f"{long[0][:40]}..., which has {len(long[0]):,}")
-    return Checkpoint(path, words, parts, ignored)
+    return Checkpoint(path, words, parts, ignored, numbers, files_of(path))
 
 
 def read_tensors(path: str) -> dict[str, Tensor]:
-    """The tensors of a file that holds one network: its largest dictionary of tensors. Raises InputError where two are as large."""
+    """The tensors of a file that holds one network: its largest dictionary of tensors.
+
+    Raises InputError where another one holds as many, or other values under some of the names.
+    """
     parts = sorted(read_checkpoint(path).parts.items(), key=lambda part: -len(part[1]))
-    if len(parts) > 1 and len(parts[0][1]) == len(parts[1][1]):
-        raise InputError(path, "the tensors of one network", f"as many in {parts[0][0] or 'the file'} as in {parts[1][0]}")
-    return parts[0][1]
+    place, tensors = parts[0]
+    for other, rivals in parts[1:]:
+        if len(rivals) == len(tensors):
+            raise InputError(path, "the tensors of one network", f"as many in {place or 'the file'} as in {other or 'the file'}")
+        same = [name for name in rivals if name in tensors]
+        if any(not torch.equal(rivals[name], tensors[name]) for name in same):
+            found = f"others in {other or 'the file'} ({some(same)})"
+            raise InputError(path, f"one network, that of {place or 'the file'}", found, "save the one that is meant in a file of its own")
+    return tensors
 
 
-def _check_head(path: str, head: bytes) -> None:
-    """Raise InputError for what people have in place of a checkpoint."""
-    text = head.lstrip().lower()
-    if not head:
-        raise InputError(path, EXPECTED, "an empty file", "fetch it again")
-    if text.startswith(b"version https://git-lfs"):
-        raise InputError(path, EXPECTED, "a pointer of Git LFS, which stands for one", "git lfs pull fetches the file itself")
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise InputError(path, EXPECTED, "a web page", "the address gave a page and not the file: fetch it with another one")
-    if not (head.startswith((b"PK", b"\x80")) or text.startswith(b"{") or _is_safetensors(head) or head[257:262] == b"ustar"):
-        raise InputError(path, EXPECTED, f"neither a torch file nor safetensors: it begins with {head[:16]!r}")
+def _content(path: str) -> tuple[Any, str, list[str]]:
+    """What is in a file, its format in words, and the names of objects in it."""
+    head = check_file(path)
+    if is_safetensors(head):
+        return _read_safetensors(path), "safetensors", []
+    if is_json(head):
+        index = read_json(path)
+        return _read_shards(path, index["weight_map"]) if "weight_map" in index else (read_tfjs(path), "layers model of TensorFlow.js", [])
+    content, ignored = read_torch_file(path)
+    words = "torch file" + (", read without the objects in it" if ignored else "") + (", legacy" if head[:2] != b"PK" else "")
+    return content, words, ignored
 
 
-def _is_safetensors(head: bytes) -> bool:
-    """Whether a file begins as safetensors do: the length of the header, eight bytes of which the last are 0, and the header, JSON."""
-    return head[4:9] == b"\0\0\0\0{"
+def _read_shards(path: str, weight_map: dict[str, str]) -> tuple[dict[str, Any], str, list[str]]:
+    """The tensors of the files that an index names, as it says where they are."""
+    found: dict[str, Any] = {}
+    words = ""
+    ignored: list[str] = []
+    for name in sorted(set(weight_map.values())):
+        if is_json(check_file(str(Path(path).parent / name))):
+            raise InputError(path, f"tensors in {name}", "JSON")
+        content, words, more = _content(str(Path(path).parent / name))
+        listed = {key for key, file in weight_map.items() if file == name}
+        if not isinstance(content, dict) or set(content) != listed:
+            other = some(sorted(set(map(str, content)) ^ listed)) if isinstance(content, dict) else type(content).__name__
+            raise InputError(
+                path, f"the {len(listed)} tensors that it lists in {name}", f"a file that differs in {other}", "fetch both again"
+            )
+        found, ignored = found | content, ignored + more
+    return found, f"index of {len(set(weight_map.values()))} shards, {words}", ignored
 
 
 def _read_safetensors(path: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except Exception as error:  # a Rust error of its own kind
-        raise InputError(path, EXPECTED, str(error).splitlines()[0][:200], "perhaps its end is missing: fetch it again") from error
+        cut = any(said in str(error) for said in ("header length", "header too", "not fully covered"))
+        mend = "perhaps its end is missing: fetch it again" if cut else ""
+        raise InputError(path, EXPECTED, str(error).splitlines()[0][:200], mend) from error
 
 
-def _parts(content: dict, place: str, depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every dictionary of tensors by its place, outermost first; an optimiser's state, which goes by numbers, is none."""
-    yield place, {key: value.detach() for key, value in content.items() if isinstance(key, str) and _is_plain(value)}
-    for key, value in content.items():
-        if depth and isinstance(key, str) and isinstance(value, dict):
-            yield from _parts(value, f"{place}.{key}".strip("."), depth - 1)
+def _places(content: Any, place: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What every dictionary, list and object holds, by its place, outermost first; of a whole network its parts by their dotted names."""
+    members = _members(content)
+    is_network = isinstance(content, Left) and {"_modules", "_parameters", "_buffers"} <= set(members)
+    yield place, {} if is_network else members
+    if is_network:
+        yield from ((place, tensors) for tensors in _of_network(members, "", MODULES))
+    elif depth:
+        for key, value in members.items():
+            if isinstance(value, dict | list | tuple | Left) and not TRAININGS_OWN.fullmatch(key) and not _is_tensor(value):
+                yield from _places(value, f"{place}.{key}".strip("."), depth - 1)
 
 
-def _is_plain(value: object) -> bool:
-    """Whether it is a tensor of numbers that lie in memory: none that is sparse, quantised or only declared."""
-    return isinstance(value, Tensor) and value.layout is torch.strided and not (value.is_quantized or value.is_meta)
+def _members(content: Any) -> dict[str, Any]:
+    """What a container or an object holds by its keys, the numbers of its places in a list, or the names of its attributes."""
+    if isinstance(content, Left):
+        states = content.state if isinstance(content.state, tuple) else (content.state,)  # attributes, and those in slots
+        found = [state for state in states if isinstance(state, dict)] + [content.items]
+        listed = dict(enumerate([*content.args, *content.members]))
+        return {key: value for part in [listed, *found] for key, value in _members(part).items()}
+    pairs = content.items() if isinstance(content, dict) else enumerate(content)
+    return {str(key): value for key, value in pairs if isinstance(key, str | int)}
+
+
+def _of_network(members: dict[str, Any], prefix: str, depth: int) -> Iterator[dict[str, Any]]:
+    """The parameters and buffers of a module that was saved whole, and of those in it, as its state_dict() has them."""
+    gone = members.get("_non_persistent_buffers_set")
+    own = {**_members_of(members["_parameters"]), **_members_of(members["_buffers"])}
+    yield {f"{prefix}{name}": value for name, value in own.items() if not (isinstance(gone, set) and name in gone)}
+    for name, module in _members_of(members["_modules"]).items() if depth else ():
+        inner = _members(module) if isinstance(module, Left) else {}
+        if {"_modules", "_parameters", "_buffers"} <= set(inner):
+            yield from _of_network(inner, f"{prefix}{name}.", depth - 1)
+
+
+def _members_of(value: Any) -> dict[str, Any]:
+    return _members(value) if isinstance(value, dict | Left) else {}
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, Left) and value.name.startswith(REBUILT))
+
+
+def _plain(path: str, name: str, tensor: Any) -> Tensor:
+    """A tensor of numbers that lie in memory. Raises InputError for one that is sparse, quantised or only declared."""
+    if isinstance(tensor, Tensor) and tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_meta):
+        return tensor.detach()
+    kind = (
+        "quantised"
+        if getattr(tensor, "is_quantized", False)
+        else "declared only"
+        if getattr(tensor, "is_meta", False)
+        else "of another kind"
+    )
+    raise InputError(path, f"plain numbers in {name}", f"a tensor that is {kind}", "save it as a dense one (.dequantize(), .to_dense())")
+
+
+def _without_tensors(content: Any, ignored: list[str]) -> tuple[str, str]:
+    """What a file without tensors holds, and what to do."""
+    if isinstance(content, Left):
+        return f"an object ({some(ignored)})", "save the state_dict() of the network"
+    if not content:
+        return "an empty one", ""
+    names = some(list(_members(content)))
+    arrays = any(name.startswith("numpy.") for name in ignored)
+    return f"none in {names}", "save tensors (torch.from_numpy), not arrays of NumPy" if arrays else ""
 
 
 def some(names: Iterable[str]) -> str:

@@ -1,153 +1,138 @@
 """The tensors of a checkpoint under the names of a network: its prefix and place found, other names translated, all else refused."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from robustlens.errors import InputError, refusing
+from robustlens.models import leftovers
+from robustlens.models.candidates import Candidate, find_candidates
 from robustlens.models.checkpoints import Checkpoint, some
+from robustlens.models.leftovers import AUXILIARY, COMPUTED, COUNTER
+from robustlens.models.normalisers import Found, of_checkpoint, of_network
 
-RENAMED = (  # names of other versions and forks, where the network itself has no such name
-    (r"(^|\.)last_layer\.", r"\1classifier.6."),  # AlexNet of the robustness package
-    (r"\.branch4_conv\.", ".branch4.1."),  # GoogLeNet of its fork
-    (r"(\.denselayer\d+\.(?:norm|relu|conv))\.(\d)\.", r"\1\2."),  # torchvision's own DenseNet files
-    (r"\.mlp\.linear_1\.", ".mlp.0."),  # torchvision's own vision transformers
-    (r"\.mlp\.linear_2\.", ".mlp.3."),
-    (r"(^|\.)_orig_mod\.", r"\1"),  # of torch.compile
-)
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only the training of GoogLeNet and Inception uses
-COUNTER = "num_batches_tracked"  # of batch normalisation; older files have none, and no decision depends on it
-COMPUTED = (
-    COUNTER,
-    "relative_position_index",
-    "attn_mask",
-    "total_ops",
-    "total_params",
-)  # counted or computed, not learned
+ROOT = '""'  # the file itself as a part, in a config
 FEWEST = 0.25  # share of the names below which a file is of another network altogether
-MEANS, STDS = ("new_mean", "mean", "mu", "image_mean", "pixel_mean"), ("new_std", "std", "sigma", "image_std", "pixel_std")
 
 
 @dataclass(frozen=True)
 class Fitted:
     """The tensors of a checkpoint under all names of a network, in its dtypes, and what had to be done for that.
 
-    ``part``: their place in the file, with the prefix of their names. ``renamed``: ``old -> new`` pattern -> how many. ``dropped``: name
-    or prefix of what else the file holds -> how many tensors. ``filled``: how many counters of batch normalisation the file lacks.
-    ``normaliser``: mean and std (R, G, B, pixels on [0, 1]) that the file holds, or None. ``normalises``: the network has them itself.
+    ``part``: their place in the file, with the prefix of their names; ``statistics``: that of the buffers, where an average of the
+    parameters alone was taken, else None. ``renamed``: ``old -> new`` pattern -> how many. ``dropped``: name or prefix of what else the
+    file holds -> how many tensors. ``filled``: how many counters of batch normalisation the file lacks. ``normaliser``: mean and std (R, G,
+    B, pixels on [0, 1]) that the file holds, or None; ``doubt``: why what looks like one there is not taken, or empty. ``normalises``: the
+    network has them itself; ``may_normalise``: what in it looks as if it had, or empty.
     """
 
     tensors: dict[str, Tensor]
     part: str
+    statistics: str | None
     renamed: dict[str, int]
     dropped: dict[str, int]
     filled: int
     normaliser: tuple[list[float], list[float]] | None
+    doubt: str
     normalises: bool
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A part of a checkpoint and a prefix: ``keys`` are those in the part by the names of the network that they stand for."""
-
-    part: str
-    prefix: str
-    keys: dict[str, str]
-
-    @property
-    def place(self) -> str:
-        """Part and prefix as one dotted name."""
-        return f"{self.part}.{self.prefix}".strip(".")
+    may_normalise: str
 
 
 def fit_to_network(checkpoint: Checkpoint, network: nn.Module, *, part: str | None = None, kind: str = "") -> Fitted:
     """The tensors of a checkpoint under the names of ``network``: of all parts and prefixes those that most names agree with.
 
-    ``part``: the place to take them from, where several hold other weights; ``kind``: what the network is called in messages. Raises
-    InputError where tensors are missing or unknown, of another shape, for another number of classes, not finite, or not to be told apart.
+    ``part``: the place to take them from, where several hold other weights, or others stand beside it that are to be left; ``kind``: what
+    the network is called in messages. Raises InputError where tensors are missing, or of another shape, for another number of classes,
+    not finite, or not to be told apart, and where the file holds others that are neither copies nor training's own.
     """
     path, kind, wanted = checkpoint.path, kind or type(network).__name__, network.state_dict()
-    candidates = _candidates(checkpoint, wanted)
+    built = of_network(network)
+    own = {name for _, name in built.keys}
+    everywhere = find_candidates(checkpoint, network, lambda name: name in own or _last(name) in COMPUTED)
+    candidates = _chosen(path, kind, checkpoint, wanted, everywhere, part)
+    best = candidates[0]
+    parameters = {name for name, _ in network.named_parameters(remove_duplicate=False)} or set(wanted)
+    sets = leftovers.second_sets(checkpoint, best, everywhere, wanted, parameters)
+    found, statistics = _completed(checkpoint, best, sets, wanted, parameters, own)
+    given = of_checkpoint(checkpoint)
+    unknown = leftovers.unknown_tensors(checkpoint, best, everywhere, sets, found, given.keys)
     if part is not None:
-        places = [candidate.place for candidate in candidates]
+        unknown = [place for place in unknown if not leftovers.is_outside(best, sets, *place)]
+    as_built = own if built.normaliser else set()  # a wrapper's mean and std, which a checkpoint of what it wraps need not have
+    missing = [name for name in wanted if name not in found and not name.endswith(COUNTER) and name not in as_built]
+    is_whole = best.has(parameters, checkpoint, wanted)
+    if part is None and is_whole and not missing:
+        leftovers.check_second_sets(checkpoint, best, sets, found)
+    _check_names(path, kind, wanted, best, missing, unknown)
+    _check_shapes(path, kind, wanted, found)
+    _check_values(path, wanted, best, found)
+    filled = {name: tensor for name, tensor in wanted.items() if name not in found}
+    complete = {name: found.get(name, tensor).to(tensor.dtype) for name, tensor in wanted.items()}
+    inside = of_network(network, complete)
+    _check_normalisers(path, kind, given, inside)
+    normaliser = (given.normaliser.mean, given.normaliser.std) if given.normaliser and not inside.keys else None
+    done = _renamed(best), leftovers.dropped(checkpoint, best), len(filled)
+    return Fitted(complete, best.place, statistics, *done, normaliser, given.doubt, bool(inside.keys), inside.doubt)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _chosen(
+    path: str, kind: str, checkpoint: Checkpoint, wanted: dict[str, Tensor], candidates: list[Candidate], part: str | None
+) -> list[Candidate]:
+    """The candidates of the part that was asked for, if one was. Raises InputError without it, and where none is of this network."""
+    if part is not None:
+        places = list(dict.fromkeys(candidate.place or ROOT for candidate in candidates))
         candidates = [candidate for candidate in candidates if candidate.place == part]
         if not candidates:
             raise InputError(path, f"the part {part}", some(places) or "none that fits")
     if not candidates or len(candidates[0].keys) < FEWEST * len(wanted):
         few = f"only {len(candidates[0].keys)} of them under one prefix" if candidates else "none of them"
         largest = max(checkpoint.parts.values(), key=len)
-        raise InputError(path, f"the {len(wanted)} tensors of {kind}", f"{few}, but {some(largest)}")
-    best, tensors = candidates[0], checkpoint.parts[candidates[0].part]
-    unknown = _unknown(best, candidates, tensors)
-    _check_names(path, kind, wanted, best, unknown)
-    found = {name: tensors[key] for name, key in best.keys.items()}
-    _check_shapes(path, kind, wanted, found)
-    _check_values(path, wanted, best, found)
-    _check_rivals(checkpoint, [candidate for candidate in candidates if _is_whole(candidate, checkpoint, wanted)], found)
-    own = [name for name in wanted if _says(name, wanted[name], MEANS)]
-    normaliser = None if own else _normaliser(path, tensors)
-    filled = {name: tensor for name, tensor in wanted.items() if name not in found}
-    complete = {name: found.get(name, tensor).to(tensor.dtype) for name, tensor in wanted.items()}
-    return Fitted(complete, best.place, _renamed(best), _dropped(checkpoint, best), len(filled), normaliser, bool(own))
+        raise InputError(path, f"the {len(wanted)} tensors of {kind} ({some(wanted)})", f"{few}, but {some(largest)}")
+    return candidates
 
 
-def network_name(key: str, names: dict[str, Tensor]) -> str | None:
-    """The name of the network that a checkpoint's name stands for, or None."""
-    for pattern, new in RENAMED:
-        if key in names:
-            break
-        key = re.sub(pattern, new, key)
-    return key if key in names else None
+def _completed(
+    checkpoint: Checkpoint, best: Candidate, sets: list[Candidate], wanted: dict[str, Tensor], parameters: set[str], own: set[str]
+) -> tuple[dict[str, Tensor], str | None]:
+    """The tensors of the candidate, and, where it is an average of the parameters alone, the buffers of the one whole network beside it."""
+    found = best.tensors(checkpoint)
+    lacking = {name for name in wanted if name not in found and name not in own and not name.endswith(COUNTER)}
+    whole = [other for other in sets if other.has(lacking, checkpoint, wanted)]
+    if not lacking or lacking & parameters or len(whole) != 1:
+        return found, None
+    buffers = {name: tensor for name, tensor in whole[0].tensors(checkpoint).items() if name not in parameters}
+    return {**buffers, **found}, whole[0].place
 
 
-def _candidates(checkpoint: Checkpoint, wanted: dict[str, Tensor]) -> list[Candidate]:
-    """Every part and prefix that has a name of the network: most names first, then most right shapes, then the shortest prefix."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for part, tensors in checkpoint.parts.items():
-        for key in tensors:
-            for start in [0, *(match.end() for match in re.finditer(r"\.", key))]:
-                name, keys = network_name(key[start:], wanted), found.setdefault((part, key[:start]), {})
-                if name and (name not in keys or name == key[start:]):
-                    keys[name] = key
-    candidates = [Candidate(part, prefix, keys) for (part, prefix), keys in found.items() if keys]
-
-    def rank(candidate: Candidate) -> tuple:
-        tensors = checkpoint.parts[candidate.part]
-        n_right = sum(tensors[key].shape == wanted[name].shape for name, key in candidate.keys.items())
-        return -len(candidate.keys), -n_right, len(candidate.prefix), candidate.part, candidate.prefix
-
-    return sorted(candidates, key=rank)
-
-
-def _is_whole(candidate: Candidate, checkpoint: Checkpoint, wanted: dict[str, Tensor]) -> bool:
-    """Whether a network could be made of it: every name but the counters, and every shape."""
-    shapes = {name: checkpoint.parts[candidate.part][key].shape for name, key in candidate.keys.items()}
-    return all(shapes.get(name, tensor.shape if name.endswith(COUNTER) else None) == tensor.shape for name, tensor in wanted.items())
+def _check_names(
+    path: str, kind: str, wanted: dict[str, Tensor], best: Candidate, missing: list[str], unknown: list[tuple[str, str]]
+) -> None:
+    if not missing and not unknown:
+        return
+    names = [key if part == best.part else f"{part}.{key}".strip(".") for part, key in unknown]
+    faults = [f"{len(missing)} missing ({some(missing)})"] if missing else []
+    faults += [f"{len(unknown)} unknown ({some(names)})"] if unknown else []
+    mend = ""
+    if missing and not unknown and all(name.startswith(AUXILIARY) for name in missing):
+        mend = "build it without those heads (arguments: {aux_logits: false})"
+    elif unknown and not missing:
+        mend = "a network that has them needs a factory of your own (architecture, python_path)"
+        if all(leftovers.is_outside(best, [], *place) for place in unknown):
+            mend += f"; part: {best.place or ROOT} takes this one without them"
+    raise InputError(path, f"the {len(wanted)} tensors of {kind}", " and ".join(faults), mend)
 
 
-def _unknown(best: Candidate, candidates: list[Candidate], tensors: dict[str, Tensor]) -> list[str]:
-    """Names below the prefix that nothing explains: no name of the network, heads of its training, a normaliser, or another copy."""
-    alike = (other.prefix for other in candidates if other.part == best.part and len(other.keys) == len(best.keys))
-    others = tuple(prefix for prefix in alike if len(prefix) > len(best.prefix))
-    taken = set(best.keys.values())
-    below = [key for key in tensors if key.startswith(best.prefix) and key not in taken]
-    told = [key for key in below if key[len(best.prefix) :].startswith(AUXILIARY) or (others and key.startswith(others))]
-    told += [key for key in below if key.endswith(COMPUTED) or _says(key, tensors[key], MEANS + STDS)]
-    return [key for key in below if key not in told]
-
-
-def _check_names(path: str, kind: str, wanted: dict[str, Tensor], best: Candidate, unknown: list[str]) -> None:
-    missing = [name for name in wanted if name not in best.keys and not name.endswith(COUNTER)]
-    if missing or unknown:
-        faults = [f"{len(missing)} missing ({some(missing)})"] if missing else []
-        faults += [f"{len(unknown)} unknown ({some(unknown)})"] if unknown else []
-        heads = missing and all(name.startswith(AUXILIARY) for name in missing)
-        mend = "build it without those heads (arguments: {aux_logits: false})" if heads and not unknown else ""
-        raise InputError(path, f"the {len(wanted)} tensors of {kind}", " and ".join(faults), mend)
+def _check_normalisers(path: str, kind: str, given: Found, inside: Found) -> None:
+    """Raise InputError where a network normalises otherwise than the file says."""
+    if given.normaliser and inside.normaliser and not given.normaliser.is_close(inside.normaliser):
+        found = f"another one in {kind}, with the mean {inside.normaliser.mean}"
+        raise InputError(path, f"one normaliser, that of the file with the mean {given.normaliser.mean}", found, "build it with the file's")
 
 
 def _check_shapes(path: str, kind: str, wanted: dict[str, Tensor], found: dict[str, Tensor]) -> None:
@@ -169,76 +154,23 @@ def _check_shapes(path: str, kind: str, wanted: dict[str, Tensor], found: dict[s
 def _check_values(path: str, wanted: dict[str, Tensor], best: Candidate, found: dict[str, Tensor]) -> None:
     """Raise InputError for numbers that the network cannot hold: complex, NaN, inf, too large, or of a type that torch cannot convert."""
     for name, tensor in found.items():
-        dtype, real = wanted[name].dtype, f"real numbers in {best.keys[name]}"
+        key, dtype = best.keys.get(name, name), wanted[name].dtype
+        real = f"real numbers in {key}"
         if tensor.is_complex():  # whose other part torch would drop
             raise InputError(path, real, tensor.dtype)
         with refusing(path, real):
             held = tensor.to(dtype if dtype.is_floating_point else torch.float64)
         if n_wrong := int((~torch.isfinite(held)).sum()):
-            raise InputError(path, "finite weights", f"{n_wrong:,} NaN or inf in {best.keys[name]}")
-
-
-def _check_rivals(checkpoint: Checkpoint, whole: list[Candidate], found: dict[str, Tensor]) -> None:
-    """Raise InputError where another part holds a whole network, too, with other weights."""
-    for rival in whole[1:]:
-        tensors = {name: checkpoint.parts[rival.part][key] for name, key in rival.keys.items()}
-        pairs = [(tensors[name], tensor) for name, tensor in found.items() if name in tensors]
-        if not all(own.dtype == other.dtype and torch.equal(own, other) for own, other in pairs):
-            places = " and ".join(candidate.place or "the file itself" for candidate in (whole[0], rival))
-            raise InputError(checkpoint.path, "one network", f"two with other weights, {places}", "say which as models.<name>.part")
-
-
-# ------------------------------------------------------------------------------------------------------- what else it holds
-def _says(key: str, tensor: Tensor, names: tuple[str, ...]) -> bool:
-    """Whether a tensor is a normaliser's: one number or three under one of the ``names``."""
-    return tensor.numel() in (1, 3) and tensor.is_floating_point() and key.rpartition(".")[2] in names
-
-
-def _normaliser(path: str, tensors: dict[str, Tensor]) -> tuple[list[float], list[float]] | None:
-    """Mean and std that stand beside the weights. Raises InputError for a mean without std, for several, and for one beyond [0, 1]."""
-    means, stds = ({tuple(_numbers(tensor)) for key, tensor in tensors.items() if _says(key, tensor, names)} for names in (MEANS, STDS))
-    if not means:
-        return None
-    if len(means) > 1 or len(stds) > 1:
-        raise InputError(path, "one normaliser", f"several: {' and '.join(map(str, sorted(means) + sorted(stds)))}")
-    (mean,), std = means, next(iter(stds), ())
-    if not std or not all(0 <= value <= 1 for value in mean) or not all(0 < value <= 1 for value in std):
-        raise InputError(path, "a normaliser with mean and std, for pixels on [0, 1]", f"mean {mean}, std {std or 'missing'}")
-    return list(mean), list(std)
-
-
-def _numbers(tensor: Tensor) -> list[float]:
-    """Three numbers as the shortest decimals that give the same float32: 0.485 for what is stored as 0.48500001."""
-    return [float(str(np.float32(value))) for value in tensor.flatten().expand(3).tolist()]
+            raise InputError(path, "finite weights", f"{n_wrong:,} NaN or inf in {key}")
 
 
 def _renamed(best: Candidate) -> dict[str, int]:
     """``old -> new`` of the words that differ -> how many names; what was taken off the front stands first."""
-    counts = Counter({f"{best.prefix}* -> *": len(best.keys)} if best.prefix else {})
+    counts = Counter({f"{best.prefix}* -> {best.inner}*": len(best.keys)} if best.prefix or best.inner else {})
     for name, key in best.keys.items():
-        old, new = key.removeprefix(best.prefix).split("."), name.split(".")
+        old, new = key.removeprefix(best.prefix).split("."), name.removeprefix(best.inner).split(".")
         if old != new:
-            start, end = _common(old, new), _common(old[::-1], new[::-1])
+            start, end = leftovers.common(old, new), leftovers.common(old[::-1], new[::-1])
             words = [".".join(words[start : max(start, len(words) - end)]) for words in (old, new)]
             counts[f"{words[0]} -> {words[1] or '(nothing)'}"] += 1
     return dict(counts)
-
-
-def _dropped(checkpoint: Checkpoint, best: Candidate) -> dict[str, int]:
-    """What was not taken: of the same part by the words up to where its names leave the prefix, of other parts by their place."""
-    counts: Counter[str] = Counter()
-    prefix, taken = best.prefix.split(".")[:-1], set(best.keys.values())
-    for key in checkpoint.parts[best.part]:
-        if key not in taken:
-            words = key.split(".")
-            group = words[: _common(words, prefix) + 1]
-            counts[".".join(group) + (".*" if len(group) < len(words) else "")] += 1
-    for part, tensors in checkpoint.parts.items():
-        if part != best.part:
-            counts[f"{part}: *" if part else "beside it: *"] += len(tensors)
-    return dict(counts)
-
-
-def _common(a: list[str], b: list[str]) -> int:
-    """How many words two lists begin with in common."""
-    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -12,11 +12,11 @@ from robustlens.errors import InputError
 from robustlens.models.architectures import build_network, default_arguments
 from robustlens.models.checkpoints import read_checkpoint
 from robustlens.models.fitting import Fitted, fit_to_network
-from robustlens.models.published import IMAGENET_MEAN, IMAGENET_STD, preprocessing, torchvision_weights
+from robustlens.models.normalisers import CLOSE
+from robustlens.models.published import IMAGENET_MEAN, IMAGENET_STD, TIMM, preprocessing, torchvision_weights
 from robustlens.models.registry import Classifier
 from robustlens.randomness import generator
 
-CLOSE = 1e-3  # of the normalisation that a checkpoint holds to that of the config
 RESCALED = ("GoogLeNet_Weights.", "Inception_V3_Weights.")  # converted from TensorFlow: trained on pixels on [-1, 1]
 
 
@@ -35,7 +35,7 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, input_s
     fitted = fit_to_network(checkpoint, network, part=spec.get("part"), kind=spec["architecture"])
     for key, tensor in network.state_dict().items():
         tensor.copy_(fitted.tensors[key])
-    prepared = normalisation(where, spec, fitted, name)
+    prepared = normalisation(where, spec, fitted, name, _of_timm(spec, network))
     if input_size is not None:
         classifier = Classifier(network, prepared["mean"], prepared["std"], [], {"model": model})
         try_out(where, classifier, input_size, n_classes)
@@ -45,6 +45,8 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, input_s
         "code": user_code_digest(spec["architecture"], spec.get("python_path")),
         **{"mean": prepared["mean"], "std": prepared["std"], "input": "[0,1] RGB", "training": spec.get("trained")},
         "source": {"file": Path(path).name, "sha256": sha256, "format": checkpoint.format, "name": name, "part": fitted.part},
+        "shards": {Path(file).name: file_sha256(file) for file in checkpoint.files[1:]},
+        "statistics": fitted.statistics,
         **{"renamed": fitted.renamed, "dropped": fitted.dropped, "filled": fitted.filled, "ignored": checkpoint.ignored},
         "normaliser": fitted.normaliser and dict(zip(("mean", "std"), fitted.normaliser, strict=True)),
         "preprocessing": prepared,
@@ -52,11 +54,12 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, input_s
     return network, card
 
 
-def normalisation(where: str, spec: dict, fitted: Fitted, name: str | None) -> dict[str, Any]:
+def normalisation(where: str, spec: dict, fitted: Fitted, name: str | None, timm: tuple | None = None) -> dict[str, Any]:
     """``mean``, ``std`` (R, G, B, pixels on [0, 1]) that are applied before the network, and their ``source``.
 
-    Of the config, else of the checkpoint, else of the published weights ``name``, else ImageNet's; ``network``: it normalises by itself,
-    and nothing is applied before it. Raises InputError where the config's are others than those in the checkpoint or the network.
+    Of the config, else of the checkpoint, else of the published weights ``name``, else ``timm``'s for the tag of the architecture;
+    ``network``: it normalises by itself, and nothing is applied before it. Raises InputError where none of these says it, and where the
+    config's are others than those in the checkpoint or the network.
     """
     given: list[Any] = [spec.get("mean"), spec.get("std")]
     if given.count(None) == 1:
@@ -68,9 +71,33 @@ def normalisation(where: str, spec: dict, fitted: Fitted, name: str | None) -> d
                 what = "for a network that normalises by itself" if fitted.normalises else "as in the checkpoint"
                 mend = "leave out mean and std, or give those"
                 raise InputError(f"{where}.{key}", f"{_shown(found)} {what} {spec['weights']}", _shown(values), mend)
-    source = "config" if given[0] else "network" if fitted.normalises else "checkpoint" if inside else "weights" if name else "imagenet"
-    mean, std = given if given[0] else inside or (preprocessing(name) if name else (IMAGENET_MEAN, IMAGENET_STD))
+    doubt = "" if fitted.normalises else fitted.doubt or fitted.may_normalise
+    if given[0]:
+        source, (mean, std) = "config", given
+    elif doubt or not (inside or name or timm):
+        raise InputError(where, "mean and std, which its pixels are normalised with", *_not_said(spec, doubt))
+    elif inside:
+        source, (mean, std) = "network" if fitted.normalises else "checkpoint", inside
+    else:
+        source, (mean, std) = ("weights", preprocessing(name)) if name else ("timm", timm or ())
     return {"mean": list(mean), "std": list(std), "source": source}
+
+
+def _not_said(spec: dict, doubt: str) -> tuple[str, str]:
+    """Why nobody knows what pixels are normalised with, and what to do."""
+    file = Path(spec["weights"]).name
+    found = f"{doubt} ({file})" if doubt else f"neither in the config nor in {file}, which is no published file"
+    tag = "name timm's tag (timm:<model>.<tag>), or " if spec["architecture"].startswith(TIMM) and "." not in spec["architecture"] else ""
+    imagenet = f"ImageNet's are {IMAGENET_MEAN} and {IMAGENET_STD}"
+    return found, f"{tag}give both for R, G, B on [0, 1]: {imagenet}; [0, 0, 0] and [1, 1, 1] where the network normalises by itself"
+
+
+def _of_timm(spec: dict, network: nn.Module) -> tuple[list[float], list[float]] | None:
+    """What timm says of the weights that an architecture ``timm:<model>.<tag>`` names; None for any other."""
+    if not (spec["architecture"].startswith(TIMM) and "." in spec["architecture"]):
+        return None
+    about: dict = network.pretrained_cfg  # type: ignore[assignment]
+    return list(about["mean"]), list(about["std"])
 
 
 def try_out(where: str, classifier: Classifier, input_size: int, n_classes: int | None) -> torch.Tensor:

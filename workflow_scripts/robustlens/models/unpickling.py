@@ -2,7 +2,7 @@
 
 A pickle is a program: it names functions and calls them. torch's reader of plain tensors refuses a file that holds anything else, as the
 training checkpoints of most groups do (schedules, settings, NumPy's numbers). For those stands :class:`TensorUnpickler`: of everything
-that a file names it knows the few functions of ``KNOWN``, puts nothing in the place of all else, and calls nothing.
+that a file names it knows the few functions of ``KNOWN``, puts a :class:`Left` in the place of all else, and calls nothing.
 """
 
 import os
@@ -12,7 +12,7 @@ import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import IO, Any, ClassVar
 
@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from robustlens.errors import InputError, refusing
+from robustlens.models.checkpoint_files import EXPECTED, SAVED
 from robustlens.models.pickle_sizes import check_keys
 
-NOTHING = object()  # stands for whatever a file names or makes that is no tensor and no plain container
-EXPECTED = "a checkpoint of plain tensors"
+NOTHING = object()  # stands for what lies outside of the pickle and is no storage
 LARGEST_RATIO = 20  # of what an archive inflates to and its size; one that was compressed later, with half its weights 0, has 4
 # Modules of functions that act on the machine: no checkpoint names one in good faith.
 ACTING_MODULES = frozenset(
@@ -45,6 +45,21 @@ class Known:
     function: Any
 
 
+@dataclass(slots=True, eq=False)
+class Left:
+    """What stands for whatever a file names or makes that is not known: what the file says of it, to be looked at.
+
+    ``name`` of what was named or called and its ``args``; ``state`` that it was to be given (an object's attributes, mostly); the
+    ``items`` (of a dictionary of another class) and ``members`` (of a list of another class) that were put into it. Nothing is called.
+    """
+
+    name: str
+    args: tuple = ()
+    state: Any = None
+    items: dict = field(default_factory=dict)
+    members: list = field(default_factory=list)
+
+
 def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
     """The tensor of a storage; gradients, hooks and metadata are left."""
     return torch._utils._rebuild_tensor(storage, offset, size, stride)
@@ -55,12 +70,31 @@ def _data(data: Any, *_: Any) -> Any:
     return data
 
 
+def _of_type(function: Any, kind: Any, args: Any, *_: Any) -> Any:
+    """The tensor of a subclass, as one of torch's own."""
+    return function.function(*args) if type(function) is Known and isinstance(args, tuple) else Left("torch.Tensor")
+
+
+def _mapping(*args: Any) -> dict:
+    """A dictionary that makes or counts what it lacks, as a plain one."""
+    return dict(next((value for value in args if isinstance(value, dict)), {}))
+
+
+def _bytes(text: Any, encoding: Any = "") -> Any:
+    """The bytes that Python 2's protocol keeps as text."""
+    return text.encode("latin1") if isinstance(text, str) and encoding == "latin1" else Left("_codecs.encode")
+
+
 KNOWN = {
     "torch._utils._rebuild_tensor": Known(_tensor),
     "torch._utils._rebuild_tensor_v2": Known(_tensor),
     "torch._utils._rebuild_parameter": Known(_data),
     "torch._utils._rebuild_parameter_with_state": Known(_data),
+    "torch._tensor._rebuild_from_type_v2": Known(_of_type),
     "collections.OrderedDict": Known(OrderedDict),
+    "collections.defaultdict": Known(_mapping),
+    "collections.Counter": Known(_mapping),
+    "_codecs.encode": Known(_bytes),
     "torch.Size": Known(tuple),
     "builtins.dict": Known(dict),
     "builtins.list": Known(list),
@@ -82,8 +116,9 @@ def acts(module: str, name: str) -> bool:
 class TensorUnpickler(pickle._Unpickler):
     """Python's own unpickler with every opcode that would import, call or change an object replaced.
 
-    Attributes: ``path`` (the file, for messages), ``ignored`` (names of what became nothing). What it gives holds plain values, plain
-    containers, tensors, storages and ``NOTHING``. Raises InputError where the file names a function that acts on the machine.
+    Attributes: ``path`` (the file, for messages), ``ignored`` (names of what is not known). What it gives holds plain values, plain
+    containers, tensors, storages, :class:`Left` and ``NOTHING``. Raises InputError where the file names a function that acts on the
+    machine.
     """
 
     path: str
@@ -104,14 +139,17 @@ class TensorUnpickler(pickle._Unpickler):
             raise InputError(self.path, EXPECTED, f"one that names {full}, which acts on the machine", mend)
         if full not in KNOWN:
             self.ignored.add(full)
-        return KNOWN.get(full, NOTHING)
+        return KNOWN.get(full) or Left(full)
 
     def get_extension(self, code: int) -> None:
         raise pickle.UnpicklingError(f"an object by the number {code} of a registry")
 
     def make(self, callee: Any, args: tuple) -> None:
-        """Push what ``callee`` makes of ``args``: of a known function its value, of all else nothing."""
-        self.append(callee.function(*args) if type(callee) is Known else NOTHING)
+        """Push what ``callee`` makes of ``args``: of a known function its value, of all else what the file says of it."""
+        if type(callee) is Known:
+            self.append(callee.function(*args))
+        else:
+            self.append(Left(callee.name, args if isinstance(args, tuple) else ()) if type(callee) is Left else NOTHING)
 
     def load_reduce(self) -> None:
         args, callee = self.stack.pop(), self.stack.pop()
@@ -130,7 +168,9 @@ class TensorUnpickler(pickle._Unpickler):
         self.make(callee, tuple(args))
 
     def load_build(self) -> None:
-        self.stack.pop()  # the state of an object, which is nothing, or attributes of a container
+        state = self.stack.pop()
+        if type(self.stack[-1]) is Left:  # attributes of a container are left
+            self.stack[-1].state = state
 
     def load_append(self) -> None:
         self.extend([self.stack.pop()])
@@ -140,8 +180,9 @@ class TensorUnpickler(pickle._Unpickler):
 
     def extend(self, items: list) -> None:
         """Put ``items`` into the list on top, or leave them."""
-        if isinstance(self.stack[-1], list):
-            self.stack[-1].extend(items)
+        top = self.stack[-1].members if type(self.stack[-1]) is Left else self.stack[-1]
+        if isinstance(top, list):
+            top.extend(items)
 
     def load_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -152,8 +193,9 @@ class TensorUnpickler(pickle._Unpickler):
 
     def update(self, items: list) -> None:
         """Put ``items`` (key, value, key, ...) into the dictionary on top, or leave them."""
-        if isinstance(self.stack[-1], dict):
-            self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        top = self.stack[-1].items if type(self.stack[-1]) is Left else self.stack[-1]
+        if isinstance(top, dict):
+            top.update(zip(items[::2], items[1::2], strict=True))
 
     def load_additems(self) -> None:
         items = self.pop_mark()
@@ -211,14 +253,23 @@ def read_torch_file(path: str) -> tuple[Any, list[str]]:
 
 
 def _check_archive(path: str) -> None:
-    """Raise InputError for an archive whose files would take far more room than it: torch compresses nothing, so weights never do."""
+    """Raise InputError for an archive that torch did not write, and for one whose files would take far more room than it.
+
+    torch compresses nothing, so weights never do.
+    """
     if not zipfile.is_zipfile(path):
         return
     with refusing(path, EXPECTED, "perhaps its end is missing: fetch it again"), zipfile.ZipFile(path) as archive:
-        inflated, size = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(path)
+        inflated, size, names = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(path), archive.namelist()
     if inflated > LARGEST_RATIO * size:
         raise InputError(
             path, EXPECTED, f"an archive of {size:,} bytes that inflates to {inflated:,}", "do not unpack it by other means either"
+        )
+    if names and all(name.endswith(".npy") for name in names):
+        raise InputError(path, EXPECTED, "arrays of NumPy (.npz)", SAVED)
+    if names and not any(name.endswith((".pkl", "/version")) for name in names):
+        raise InputError(
+            path, EXPECTED, f"an archive of other files ({', '.join(names[:2])} ...)", "unpack it and name the file of the weights"
         )
 
 
@@ -245,6 +296,8 @@ def _mend(error: Exception) -> str:
     text = str(error)
     if "TorchScript" in text:
         return "a TorchScript archive is a program: save its state_dict() where it was made"
+    if "magic number" in text:
+        return f"a pickle that torch.save did not write: {SAVED}"
     if "tar format" in text:
         return "save it anew where it was made, with torch 1.6 or later"
     if isinstance(error, EOFError) or any(said in text for said in CUT_OFF):
