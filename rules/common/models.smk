@@ -65,7 +65,11 @@ def network_code(script, spec):
 
 
 def checkpoint_file(wildcards):
-    return fetched(model_spec(wildcards)["weights"])
+    """The checkpoint, and the files beside a user's that hold its tensors, where it is an index of these."""
+    from robustlens.models.checkpoint_files import files_of
+
+    weights = model_spec(wildcards)["weights"]
+    return fetched(weights) if is_fetched(weights) else files_of(weights)
 
 
 def package_folder(wildcards):

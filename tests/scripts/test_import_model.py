@@ -223,6 +223,32 @@ def test_a_network_is_tried_before_anything_is_written(tmp_path):
     assert not (tmp_path / "net").exists()
 
 
+@pytest.mark.parametrize(
+    "layers, said",
+    [
+        (
+            "Conv2d(1, 5, 3)",
+            r"to have 1 channels, but got 3 channels .*; it takes 1 channel and images have 3: a factory .*images.mean\(1, keep",
+        ),
+        ("Flatten(), Linear(256, 5)", "it takes 1 channel and images have 3: a factory of your own"),
+        ("Conv2d(4, 5, 3)", "it takes 4 channels and images have 3: say so in its arguments"),
+        ("Flatten(), Linear(300, 5)", "mat1 and mat2 shapes .*; give the images another size: sources.clean.geometry"),
+        ("Conv2d(3, 5, 99)", "give the images another size: sources.clean.geometry"),
+        ("Conv2d(3, 5, 3), Broken()", "no such thing; it is the module's own error: try it in Python"),
+    ],
+)
+def test_a_network_that_refuses_the_images_says_what_helps(tmp_path, monkeypatch, layers, said):
+    """A grey network wants one channel, not another size."""
+    name = f"net_{abs(hash(layers))}"
+    broken = "\n\nclass Broken(Module):\n    def forward(self, maps):\n        raise RuntimeError('no such thing')\n"
+    (tmp_path / f"{name}.py").write_text(f"from torch.nn import *\n{broken}\n\ndef net():\n    return Sequential({layers})\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.save(__import__(name).net().state_dict(), tmp_path / "brought.pth")
+    spec = {**spec_of(), "architecture": f"{name}:net"}
+    with pytest.raises(InputError, match=f"models.net: expected a network that takes images of 16 px, got .*{said}"):
+        run(tmp_path / "net", tmp_path / "brought.pth", spec, n_classes=5, input_size=16)
+
+
 def test_outputs_that_are_no_logits_are_refused(tmp_path):
     for output, said in (("{'out': found}", "got dict"), ("found[0]", r"got \[5\]"), ("found[:, :, None]", r"got \[2, 5, 1\]")):
         name = f"odd_{len(output)}"

@@ -28,7 +28,7 @@ N_TRIALS = int(os.environ.get("ROBUSTLENS_FUZZ", 10)) * 10
 TINY = ROOT / "tests/workflow/tiny.yaml"
 BASES = [TINY, *sorted((ROOT / "studies").glob("*.yaml")), ROOT / "config.yaml"]
 BROUGHT = {  # what a study may name beside what the tiny one does
-    "paths": {"photos": {"path": "docs", "get": "pictures"}, "weights": {"path": "README.md", "get": "weights"}},
+    "paths": {"photos": {"path": "docs", "get": "pictures"}, "weights": {"path": "tests/corpus/state-dict.d688b99e", "get": "weights"}},
     "downloads": {
         "stimuli": {"git": "https://a.b/c", "commit": "0" * 40, "folders": ["edges"]},
         "files": {"files": [{"url": "https://a.b/c.tar", "sha256": "0" * 64, "unpack": True}]},

@@ -224,6 +224,15 @@ def checkpoint(name: str, content: object = WEIGHTS, **options: object) -> Calla
     return make
 
 
+def index(name: str) -> Callable:
+    def make(folder: Path) -> tuple[Path, Callable]:
+        save_file(WEIGHTS, folder / "shard.safetensors")
+        (folder / "net.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(WEIGHTS, "shard.safetensors")}))
+        return folder / name, lambda path: read_checkpoint(str(folder / "net.index.json"))
+
+    return make
+
+
 def tfjs(name: str) -> Callable:
     def make(folder: Path) -> tuple[Path, Callable]:
         shapes = {"conv1/kernel": [2, 2, 3, 4], "conv1/bias": [4], "bn_conv1/moving_mean": [4]}
@@ -323,10 +332,12 @@ FILES = {
     **{f"broden {name}": broden(name) for name in ("index.csv", "label.csv", "category.csv", "c_object.csv", "images/i0_object.png")},
     **{f"packed {name}": labels(name) for name in ("labels.h5", "concepts.parquet")},
     "state dict": checkpoint("net.pth"),
-    "state dict with objects": checkpoint("net.pth", {"model": WEIGHTS, "path": Path("x"), "history": np.arange(3)}),
+    "state dict with objects": checkpoint("net.pth", {"model": WEIGHTS, "path": Path("x"), "mean": np.arange(3.0)}),
     "legacy state dict": checkpoint("net.pth", _use_new_zipfile_serialization=False),
     "legacy with objects": checkpoint("net.pth", {"model": WEIGHTS, "path": Path("x")}, _use_new_zipfile_serialization=False),
     "safetensors": checkpoint("net.safetensors"),
+    "index of shards": index("net.index.json"),
+    "shard of an index": index("shard.safetensors"),
     **{f"tfjs {name}": tfjs(name) for name in ("model.json", "group1-shard1of1")},
     "training state": state,
     **{f"filters {name}": filters(name) for name in ("weights.safetensors", "card.json")},

@@ -1,6 +1,7 @@
 """Normalisers are recognised under the names, in the containers and on the scales that people save them in, or they are asked for."""
 
 import re
+import struct
 from argparse import Namespace
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import nn
 from robustlens.models.checkpoints import read_checkpoint
 from robustlens.models.fitting import Fitted, fit_to_network
 from robustlens.models.normalisers import of_network, role
+from robustlens.models.plain_numbers import ARRAY, plain_numbers
+from robustlens.models.unpickling import Left
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]
 STATE = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).state_dict()
@@ -152,3 +155,28 @@ def test_networks_that_normalise_by_themselves(tmp_path):
             assert found.normalises and found.normaliser is None and not found.doubt
     found = fit(tmp_path, STATE, Normalising("attribute"))
     assert not found.normalises and found.may_normalise == "its module has means"
+
+
+def test_arrays_that_lie_are_not_read():
+    """Of NumPy's pickles nothing is called: what is not three plain numbers in as many bytes is left."""
+    dtype = Left("numpy.dtype", ("f4", False, True), (3, "<", None, None, None, -1, -1, 0))
+    numbers = struct.pack("<3f", 0.5, 0.25, 1.0)
+    assert plain_numbers(Left(ARRAY[0], state=(1, (3,), dtype, False, numbers))) == [0.5, 0.25, 1.0]
+    assert plain_numbers(Left(ARRAY[1], state=(1, (3,), dtype, False, numbers.decode("latin1")))) == [
+        0.5,
+        0.25,
+        1.0,
+    ]  # as Python 2 keeps it
+    for state in (
+        (1, (3,), dtype, False, numbers[:-1]),
+        (1, (4,), dtype, False, numbers + numbers),
+        (1, (3,), Left("numpy.dtype", ("O8", False, True)), False, b"x" * 24),
+        (1, (3,), Left("numpy.dtype", (["f4"],)), False, numbers),
+        (1, (3,), None, False, numbers),
+        (1, (3,), dtype, False, None),
+        (dtype,),
+        None,
+    ):
+        assert plain_numbers(Left(ARRAY[0], state=state)) is None
+    assert plain_numbers(Left("numpy.other", state=(1, (3,), dtype, False, numbers))) is None
+    assert plain_numbers([0.5, True, 0.1]) is None and plain_numbers(["0.5"]) is None and plain_numbers(0.5) is None

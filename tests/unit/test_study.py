@@ -252,7 +252,7 @@ def test_mistakes_that_need_a_second_one(config, tmp_path):
     edit(config, "models/alexnet-s/weights", str(tmp_path / "weights.pth"))
     with pytest.raises(InputError, match=r"models.alexnet-s.weights: expected a checkpoint file, got .*weights.pth, which is not there"):
         check(config)
-    (tmp_path / "weights.pth").touch()
+    (tmp_path / "weights.pth").write_bytes(b"PK")
     check(config)
 
 
@@ -264,7 +264,7 @@ def test_a_path_that_the_system_refuses_is_not_there(config, path):
 
 
 def test_a_file_that_is_waited_for_has_no_brackets(config, tmp_path):
-    (tmp_path / "{shard}.pth").touch()
+    (tmp_path / "{shard}.pth").write_bytes(b"PK")
     network = {key: value for key, value in config["models"]["alexnet-s"].items() if key != "train"}
     config["models"]["brought"] = {**network, "weights": str(tmp_path / "{shard}.pth")}
     with pytest.raises(InputError, match=r"models.brought.weights: expected a path without { } < >, .*, got .*{shard}.pth$"):

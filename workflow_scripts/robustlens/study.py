@@ -15,6 +15,7 @@ from jsonschema.validators import extend
 
 from robustlens.config import check_values
 from robustlens.errors import InputError
+from robustlens.models.checkpoint_files import check_file
 from robustlens.models.published import check_architecture
 from robustlens.shorthand import corruption_of, is_fetched
 
@@ -274,7 +275,9 @@ def check_models(config: dict) -> None:
             if config["training"][spec["train"]["recipe"]].get("validate", {}).get("source") == spec["train"]["source"]:
                 raise InputError(f"training.{spec['train']['recipe']}.validate.source", f"images that {name} is not trained on", "its own")
         else:
-            _check_path(f"models.{name}.weights", spec["weights"], "a checkpoint file", os.path.isfile)
+            _check_path(f"models.{name}.weights", spec["weights"], "a checkpoint file")
+            if not is_fetched(spec["weights"]):
+                check_file(spec["weights"])
         if "train" in spec and spec.get("trained"):
             raise InputError(f"models.{name}.trained", "no word on a network whose recipe says it", f"how: {spec['trained']['how']}")
         if (trained := spec.get("trained")) and (trained["how"] == "adversarial") != ({"norm", "eps"} <= set(trained)):

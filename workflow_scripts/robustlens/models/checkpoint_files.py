@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 
 EXPECTED = "a checkpoint of plain tensors"
 HEAD = 512  # bytes
@@ -26,8 +26,8 @@ def check_file(path: str) -> bytes:
     if Path(path).is_dir():
         raise InputError(path, "a checkpoint file", *_folder(Path(path)))
     if not Path(path).is_file():
-        raise InputError(path, "a checkpoint file", "no such file")
-    with open(path, "rb") as file:
+        raise InputError(path, "a checkpoint file", "a pipe, socket or device" if Path(path).exists() else "no such file")
+    with refusing(path, "a checkpoint file"), open(path, "rb") as file:
         head = file.read(HEAD)
     text = head.lstrip().lower()
     if not head:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from robustlens.models.unpickling import Left, read_torch_file
 
 DEPTH = 8  # of dictionaries, lists and objects in each other
 MODULES = 50  # of a network that was saved whole
-MOST_PARTS = 100_000
+MOST_PARTS, MOST_MEMBERS = 100_000, 10_000_000
 LONGEST_NAME = 500  # letters; that of a network is looked for behind every dot of it
 SHOWN = 3  # names in a message
 TRAININGS_OWN = re.compile(  # keys below which no network lies: optimisers, schedules, scales of gradients, random states, losses, metrics
@@ -57,12 +56,13 @@ def read_checkpoint(path: str) -> Checkpoint:
     content, words, ignored = _content(path)
     if not isinstance(content, dict | list | tuple | Left):
         raise InputError(path, "a dictionary of tensors", type(content).__name__, "save the state_dict() of the network")
-    places = list(islice(_places(content, "", DEPTH), MOST_PARTS + 1))
-    if len(places) > MOST_PARTS:  # few that hold each other, or are held a thousand times
-        raise InputError(path, f"at most {MOST_PARTS} dictionaries in each other", "more")
     parts: dict[str, dict[str, Tensor]] = {}
     numbers: dict[str, dict[str, list[float]]] = {}
-    for place, members in places:
+    n_members = 0
+    for n_places, (place, members) in enumerate(_places(content, "", DEPTH)):
+        n_members += len(members)
+        if n_places > MOST_PARTS or n_members > MOST_MEMBERS:  # few that hold each other, or are held a thousand times
+            raise InputError(path, f"at most {MOST_PARTS} dictionaries in each other, of {MOST_MEMBERS:,} members", "more")
         tensors = {key: _plain(path, f"{place}.{key}".strip("."), value) for key, value in members.items() if _is_tensor(value)}
         listed = {key: found for key, value in members.items() if (found := plain_numbers(value))}
         parts |= {place: {**parts.get(place, {}), **tensors}} if tensors else {}

@@ -1,5 +1,6 @@
 """Networks that were trained elsewhere: a checkpoint becomes a network that has been tried, and the card that says how."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,7 @@ def try_out(where: str, classifier: Classifier, input_size: int, n_classes: int 
             logits = classifier.eval()(images)
     except Exception as error:  # a network is anybody's code
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
-        mend = "give the images another size: sources.clean.geometry"
-        raise InputError(where, f"a network that takes images of {input_size} px", reason, mend) from error
+        raise InputError(where, f"a network that takes images of {input_size} px", reason, _advice(reason, input_size)) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 2:
         found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise InputError(where, "logits [n_images, n_classes] for 2 images", found)
@@ -121,6 +121,19 @@ def try_out(where: str, classifier: Classifier, input_size: int, n_classes: int 
     if not torch.isfinite(logits).all():
         raise InputError(where, "finite logits", "NaN or inf", "check its weights and arguments; the images were random pixels")
     return logits
+
+
+def _advice(reason: str, input_size: int) -> str:
+    """What to do about a network that refuses images, as far as the error of its module tells."""
+    n_pixels = input_size * input_size
+    channels = re.search(r"to have (\d+) channels, but got 3 ", reason)
+    if f"x{3 * n_pixels} and {n_pixels}x" in reason or (channels and channels[1] == "1"):  # a linear layer of all pixels, a convolution
+        grey = "images.mean(1, keepdim=True)"
+        return f"it takes 1 channel and images have 3: a factory of your own (architecture, python_path) gives it {grey}"
+    if channels:
+        return f"it takes {channels[1]} channels and images have 3: say so in its arguments, or wrap it in a factory of your own"
+    is_size = re.search(r"size|shape|height|width|dimension", reason, re.IGNORECASE)
+    return "give the images another size: sources.clean.geometry" if is_size else "it is the module's own error: try it in Python"
 
 
 def _arguments(where: str, spec: dict, name: str | None) -> dict:

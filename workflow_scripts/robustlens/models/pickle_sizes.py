@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from robustlens.errors import InputError, refusing
+from robustlens.models.checkpoint_files import EXPECTED
 
 MOST_VALUES = 1_000_000
 PICKLES = 5  # of a file in torch's older format, before its numbers
@@ -42,7 +43,7 @@ def check_keys(path: str, expected: str) -> None:
 
     What is no pickle is left to its reader.
     """
-    if zipfile.is_zipfile(path):
+    if is_archive(path):
         with refusing(path, expected, "perhaps its end is missing: fetch it again"), zipfile.ZipFile(path) as archive:
             endless = any(_is_endless(io.BytesIO(archive.read(name))) for name in archive.namelist() if name.endswith(".pkl"))
     elif Path(path).stat().st_size:
@@ -52,6 +53,12 @@ def check_keys(path: str, expected: str) -> None:
         endless = False
     if endless:
         raise InputError(path, expected, f"one with a key of more than {MOST_VALUES:,} values", "do not read it by other means either")
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file is a ZIP archive. Raises InputError for one that is damaged where it says so."""
+    with refusing(path, EXPECTED, "perhaps its end is missing: fetch it again"):
+        return zipfile.is_zipfile(path)
 
 
 def _is_endless(file: Any) -> bool:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from robustlens.errors import InputError, refusing
 from robustlens.models.checkpoint_files import EXPECTED, SAVED
-from robustlens.models.pickle_sizes import check_keys
+from robustlens.models.pickle_sizes import check_keys, is_archive
 
 NOTHING = object()  # stands for what lies outside of the pickle and is no storage
 LARGEST_RATIO = 20  # of what an archive inflates to and its size; one that was compressed later, with half its weights 0, has 4
@@ -257,7 +257,7 @@ def _check_archive(path: str) -> None:
 
     torch compresses nothing, so weights never do.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return
     with refusing(path, EXPECTED, "perhaps its end is missing: fetch it again"), zipfile.ZipFile(path) as archive:
         inflated, size, names = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(path), archive.namelist()
