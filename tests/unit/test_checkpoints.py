@@ -141,6 +141,7 @@ FORMATS = {
     "nested": ("resnet18", lambda s: {"checkpoint": {"weights": {"model": s}}, "step": 3}),
     "equal-copies": ("resnet18", lambda s: training(s, "model", model_ema={name: tensor.clone() for name, tensor in s.items()})),
     "compiled": ("resnet18", lambda s: training(prefixed(s, "module._orig_mod."), "model")),
+    "sharded-training": ("resnet18", lambda s: renamed(s, "layer1.", "_fsdp_wrapped_module.layer1._checkpoint_wrapped_module.")),
     "compiled-inside": ("resnet18", lambda s: renamed(s, "layer1.", "layer1._orig_mod.")),
     "densenet": ("densenet121", legacy_densenet),
     "no-counters": ("resnet18", lambda s: {name: tensor for name, tensor in s.items() if "num_batches" not in name}),
@@ -243,7 +244,12 @@ def changed(state: dict, name: str, tensor: torch.Tensor) -> dict:
         (
             "resnet18",
             lambda s: changed(s, "conv1.weight", torch.ones(8, 3, 3, 3)),
-            "conv1.weight of 8 x 3 x 7 x 7 as in ResNet, got 8 x 3 x 3 x 3",
+            "conv1.weight of 8 x 3 x 7 x 7 as in ResNet, got 8 x 3 x 3 x 3$",
+        ),
+        (
+            "resnet18",
+            lambda s: changed(s, "conv1.weight", torch.ones(8, 1, 7, 7)),
+            "got 8 x 1 x 7 x 7; it takes 1 channel: a factory of your own .* makes them of the images' 3",
         ),
         (
             "resnet18",

@@ -65,11 +65,13 @@ class Framed(nn.Module):
 
 def framed() -> Framed:
     """Of which the inner network alone decides otherwise."""
+    torch.manual_seed(0)
     network = Framed()
     network.model.load_state_dict(STATE)
     with torch.no_grad():
         network.front.running_mean.copy_(torch.tensor([3.0, -1.0, 0.5]))
         network.head.weight.copy_(torch.eye(3).roll(1, 0))
+        network.head.bias.zero_()
     return network.eval()
 
 

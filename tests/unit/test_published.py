@@ -54,6 +54,8 @@ def test_paths_are_no_names(path):
         ("resnet5", "DEFAULT", "perhaps resnet50"),
         ("timm:resnet50", "pretrained", "timm:<model>.<tag>"),
         ("timm:resnet50.a1_in1k", "DEFAULT", "pretrained"),
+        ("torchvision.models:resnet50", "IMAGENET1K_V2", "names go with torchvision's own, architecture: resnet50"),
+        ("mine:net", "ResNet50_Weights.DEFAULT", "expected a checkpoint file for mine:net, got ResNet50_Weights.DEFAULT; names go with"),
     ],
 )
 def test_other_names_are_refused(architecture, weights, said):

@@ -83,16 +83,38 @@ def test_a_package_in_a_folder_and_a_factory_in_a_class(tmp_path, monkeypatch):
         ("resnet18", {"weights": "DEFAULT"}, "models.net.arguments.weights: expected the name .* under models.net.weights"),
         ("timm:resnet18", {"pretrained": True}, "models.net.arguments.pretrained: expected the name .* under models.net.weights"),
         (":alexnet", {}, "models.net.architecture: expected package.module:factory, got :alexnet"),
-        ("nopackage.at.all:net", {}, r"models.net.architecture: expected an importable .*, got nopackage.at.all:net \(No module"),
+        (
+            "nopackage.at.all:net",
+            {},
+            r"models.net.architecture: expected an importable .*, got nopackage.at.all:net \(ModuleNotFoundError: No module",
+        ),
         ("robustlens.models.miniature:vgg", {}, r"models.net.architecture: expected an importable .* has no attribute 'vgg'"),
         (ALEXNET, {"classes": 3, "widht": 8}, "models.net.arguments: expected what .*:alexnet takes, got .*widht"),
         (ALEXNET, {}, "models.net.arguments: expected what .*:alexnet takes, got .*classes"),
+        (
+            "timm:resnet18.zzz",
+            {},
+            "models.net.architecture: expected a factory that builds a network, .* in RuntimeError: Invalid pretrained tag",
+        ),
         ("builtins:dict", {}, "models.net.architecture: expected a factory of a torch module, got dict"),
     ],
 )
 def test_what_cannot_be_built(architecture, arguments, fault):
     with pytest.raises(InputError, match=fault):
         build_network("models.net", architecture, arguments)
+
+
+def test_a_users_code_that_ends_in_an_error_of_its_own(tmp_path, monkeypatch):
+    """No argument is to blame for it."""
+    (tmp_path / "a_broken_module.py").write_text("1 / 0\n")
+    (tmp_path / "a_broken_factory.py").write_text("def net(width=3):\n    return 'a' + width\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(InputError, match=r"an importable package.module:factory, got a_broken_module:net \(ZeroDivisionError: division by"):
+        build_network("models.net", "a_broken_module:net", {}, str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"expected a factory that builds a network, got a_broken_factory:net, which ends in TypeError: can"
+    ):
+        build_network("models.net", "a_broken_factory:net", {}, str(tmp_path))
 
 
 # --------------------------------------------------------------------------------------------------------------------- loading

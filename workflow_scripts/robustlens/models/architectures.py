@@ -44,8 +44,11 @@ def build_network(where: str, architecture: str, arguments: dict, python_path: s
             raise InputError(f"{where}.arguments.{key}", f"the name of the weights under {where}.weights", arguments[key])
     try:
         network = factory(**{**default_arguments(architecture, brought=False), **arguments})
-    except TypeError as error:
-        raise InputError(f"{where}.arguments", f"what {architecture} takes", error) from error
+    except Exception as error:  # a factory is anybody's code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        if isinstance(error, TypeError) and "argument" in reason:
+            raise InputError(f"{where}.arguments", f"what {architecture} takes", error) from error
+        raise InputError(f"{where}.architecture", "a factory that builds a network", f"{architecture}, which ends in {reason}") from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{where}.architecture", "a factory of a torch module", type(network).__name__)
     return network
@@ -80,5 +83,6 @@ def _of_package(where: str, architecture: str, python_path: str | None) -> Calla
     try:
         module: Any = importlib.import_module(module_name)
         return reduce(getattr, attribute.split("."), module)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"{where}.architecture", "an importable package.module:factory", f"{architecture} ({error})") from error
+    except Exception as error:  # a module is anybody's code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{where}.architecture", "an importable package.module:factory", f"{architecture} ({reason})") from error

@@ -15,7 +15,10 @@ RENAMED = (  # names of other versions and forks, where the network itself has n
     (r"(\.denselayer\d+\.(?:norm|relu|conv))\.(\d)\.", r"\1\2."),  # torchvision's own DenseNet files
     (r"\.mlp\.linear_1\.", ".mlp.0."),  # torchvision's own vision transformers
     (r"\.mlp\.linear_2\.", ".mlp.3."),
-    (r"(^|\.)_orig_mod\.", r"\1"),  # of torch.compile
+    (
+        r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.",
+        r"\1",
+    ),  # of torch.compile, shards of training, checkpointing
 )
 JOINED = ("", "_")  # in place of the dots, as averages of weights are kept that are registered as buffers
 

@@ -148,7 +148,12 @@ def _check_shapes(path: str, kind: str, wanted: dict[str, Tensor], found: dict[s
         raise InputError(path, f"a network that decides among {here} classes, as {kind} is built", f"one among {there}", mend)
     sizes = [" x ".join(map(str, state[wrong[0]].shape)) or "one number" for state in (wanted, found)]
     more = f" ({len(wrong)} tensors differ)" if len(wrong) > 1 else ""
-    raise InputError(path, f"{wrong[0]} of {sizes[0]} as in {kind}", sizes[1] + more)
+    mend = ""
+    built, given = wanted[wrong[0]].shape, found[wrong[0]].shape
+    if len(wrong) == 1 and len(built) == 4 and len(given) == 4 and built[1] == 3 and (*built[:1], *built[2:]) == (*given[:1], *given[2:]):
+        channels = "1 channel" if given[1] == 1 else f"{given[1]} channels"
+        mend = f"it takes {channels}: a factory of your own (architecture, python_path) makes them of the images' 3"
+    raise InputError(path, f"{wrong[0]} of {sizes[0]} as in {kind}", sizes[1] + more, mend)
 
 
 def _check_values(path: str, wanted: dict[str, Tensor], best: Candidate, found: dict[str, Tensor]) -> None:

@@ -48,6 +48,7 @@ def published_file(where: str, architecture: str, weights: str) -> dict[str, str
     if architecture.startswith(TIMM):
         return _of_timm(where, architecture.removeprefix(TIMM), weights)
     if ":" in architecture:
+        _check_name_of_none(where, architecture, weights)
         return None
     check_architecture(where.replace("weights", "architecture"), architecture)
     rows = torchvision_weights()
@@ -58,6 +59,14 @@ def published_file(where: str, architecture: str, weights: str) -> dict[str, str
         raise InputError(where, f"a checkpoint file, or one of {', '.join(rows['weights'])}", weights)
     url = row["url"].iloc[0]
     return {"name": row["weights"].iloc[0], "url": url, "sha256": PurePosixPath(urlsplit(url).path).stem.rpartition("-")[2]}
+
+
+def _check_name_of_none(where: str, architecture: str, weights: str) -> None:
+    """Raise InputError for a name of torchvision's weights with a factory, of which nobody knows whether they are its own."""
+    if weights.rpartition(".")[2] in {"DEFAULT", *torchvision_weights()["weights"].str.rpartition(".")[2]} and not Path(weights).exists():
+        bare = architecture.rpartition(":")[2]
+        mend = f"names go with torchvision's own, architecture: {bare}" if bare in architectures() else "names go with torchvision's own"
+        raise InputError(where, f"a checkpoint file for {architecture}", weights, mend)
 
 
 def _of_timm(where: str, name: str, weights: str) -> dict[str, str]:
