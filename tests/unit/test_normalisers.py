@@ -36,6 +36,14 @@ class Normalize:
         self.mean, self.std, self.inplace = MEAN, STD, False
 
 
+class Normalizing(nn.Module):
+    """A module that has them as attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean, self.std = MEAN, tuple(STD)
+
+
 NAMES = [
     *("mean std", "means sds", "means stds", "_mean _std", "mean_tensor std_tensor"),
     *("mu sigma", "new_mean new_std", "image_mean image_std", "pixel_mean pixel_std", "data_mean data_std"),
@@ -52,6 +60,8 @@ BESIDE = {  # the network's dictionary is in ``net``
     "namespace": {"args": Namespace(lr=0.1, mean=MEAN, std=STD)},
     "nested": {"config": {"data": {"mean": MEAN, "std": STD, "crop": [224, 224]}}},
     "object": {"transform": Normalize()},
+    "options": {"opt": Namespace(lr=0.1, mean=MEAN, std=STD)},
+    "module": {"preprocess": nn.Sequential(Normalizing())},
     "composed": {"hparams": Namespace(transform=[Normalize()])},
     "on-255": {"mean": [255 * value for value in MEAN], "std": tuple(255 * value for value in STD)},
     "array-on-255": {"mean": np.array(MEAN) * 255, "std": np.array(STD) * 255},

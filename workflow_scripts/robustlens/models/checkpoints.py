@@ -141,7 +141,8 @@ def _places(content: Any, place: str, depth: int) -> Iterator[tuple[str, dict[st
         yield from ((place, tensors) for tensors in _of_network(members, "", MODULES))
     elif depth:
         for key, value in members.items():
-            if isinstance(value, dict | list | tuple | Left) and not TRAININGS_OWN.fullmatch(key) and not _is_tensor(value):
+            is_own = TRAININGS_OWN.fullmatch(key) and not (key == "opt" and isinstance(value, Left))  # options are often called so, too
+            if isinstance(value, dict | list | tuple | Left) and not is_own and not _is_tensor(value):
                 yield from _places(value, f"{place}.{key}".strip("."), depth - 1)
 
 
@@ -157,9 +158,10 @@ def _members(content: Any) -> dict[str, Any]:
 
 
 def _of_network(members: dict[str, Any], prefix: str, depth: int) -> Iterator[dict[str, Any]]:
-    """The parameters and buffers of a module that was saved whole, and of those in it, as its state_dict() has them."""
+    """The parameters and buffers of a module that was saved whole, and of those in it, as its state_dict() has them, and its numbers."""
     gone = members.get("_non_persistent_buffers_set")
-    own = {**_members_of(members["_parameters"]), **_members_of(members["_buffers"])}
+    attributes = {name: value for name, value in members.items() if plain_numbers(value)}
+    own = {**attributes, **_members_of(members["_parameters"]), **_members_of(members["_buffers"])}
     yield {f"{prefix}{name}": value for name, value in own.items() if not (isinstance(gone, set) and name in gone)}
     for name, module in _members_of(members["_modules"]).items() if depth else ():
         inner = _members(module) if isinstance(module, Left) else {}

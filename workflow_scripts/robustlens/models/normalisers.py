@@ -14,7 +14,9 @@ from robustlens.models.published import IMAGENET_MEAN
 
 MEANS = frozenset(["mean", "means", "mu", "mus"])
 STDS = frozenset(["std", "stds", "sd", "sds", "sigma", "sigmas", "stdev", "stdevs", "stddev", "deviation"])
-STATISTICS = frozenset(["running", "moving", "grad", "target", "loss"])  # words of batch normalisation and of other things than pixels
+STATISTICS = frozenset(
+    ["running", "moving", "grad", "target", "loss", "noise", "latent", "latents", "bbox", "init"]
+)  # words of batch normalisation and of other things than pixels
 CLOSE = 1e-3  # between two that count as the same
 LARGEST = 255
 
@@ -78,7 +80,7 @@ def of_network(network: nn.Module, loaded: dict[str, Tensor] | None = None) -> F
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers()), **(loaded or {})}
     held = {name: _numbers(tensor) for name, tensor in tensors.items() if is_normaliser(name, tensor)}
     found, doubts, _ = _read({"": held})
-    attributes = [name for name in _attributes(network) if role(name)]
+    attributes = list(_attributes(network))
     if not held and attributes:
         doubts = [f"its module has {attributes[0]}"]
     normaliser, doubt = _one(found, doubts)
@@ -86,10 +88,10 @@ def of_network(network: nn.Module, loaded: dict[str, Tensor] | None = None) -> F
 
 
 def _attributes(network: nn.Module) -> Iterator[str]:
-    """Names of what modules of a network have that is three numbers and no parameter or buffer."""
+    """Names of what modules of a network have that looks like a mean or a std and is no parameter or buffer."""
     for place, module in network.named_modules():
         for name, value in vars(module).items():
-            if isinstance(value, list | tuple | np.ndarray | Tensor) and not name.startswith("__") and np.size(value) == 3:
+            if role(name) and isinstance(value, list | tuple | np.ndarray | Tensor) and len(value) == 3:
                 yield f"{place}.{name}".strip(".")
 
 

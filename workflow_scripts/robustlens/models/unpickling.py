@@ -203,9 +203,14 @@ class TensorUnpickler(pickle._Unpickler):
             self.stack[-1].update(items)
 
     def load_binpersid(self) -> None:
-        """A storage, by torch's own reader; what else stands outside of the pickle (source code of a module) is nothing."""
-        found = self.stack.pop()
-        self.append(self.persistent_load(found) if isinstance(found, tuple) and found[:1] == ("storage",) else NOTHING)
+        """A storage, by torch's own reader; of a module's class with its source code the class's name; all else is nothing."""
+        match self.stack.pop():
+            case ("storage", *_) as found:
+                self.append(self.persistent_load(found))
+            case ("module", Left() as named, *_):
+                self.append(named)
+            case _:
+                self.append(NOTHING)
 
     def load_bytearray8(self) -> None:
         """As bytes: an array of bytes would take the memory that the file claims before one of them is read."""
