@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 
 from import_model import main
 from robustlens.checksum import file_sha256
@@ -54,6 +55,18 @@ def test_an_imported_network_decides_as_before(tmp_path):
     assert description["preprocessing"] == {"mean": [0.5] * 3, "std": [0.25] * 3, "source": "config"} and description["normaliser"] is None
     table = pd.read_parquet(training)
     assert table.columns.tolist() == ["model", "epoch", "loss", "accuracy"] and not len(table)
+
+
+def test_a_network_in_shards_and_an_average_are_told_in_the_card(tmp_path):
+    state = random_network(**SMALL).state_dict()
+    save_file(state, tmp_path / "all.safetensors")
+    (tmp_path / "net.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(state, "all.safetensors")}))
+    card = card_of(tmp_path / "net", tmp_path / "net.index.json")
+    assert card["shards"] == {"all.safetensors": file_sha256(tmp_path / "all.safetensors")} and card["statistics"] is None
+    average = {name: tensor for name, tensor in state.items() if "running" not in name and "num_batches" not in name}
+    torch.save({"model": {name: tensor + 1 for name, tensor in state.items()}, "ema": average}, tmp_path / "brought.pt")
+    card = card_of(tmp_path / "net", tmp_path / "brought.pt", spec_of(**SMALL) | {"part": "ema"})
+    assert card["statistics"] == "model" and card["source"]["part"] == "ema" and card["dropped"] == {"model: *": len(state)}
 
 
 def test_the_card_says_what_was_found_and_done(tmp_path):

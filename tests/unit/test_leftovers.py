@@ -112,6 +112,7 @@ def test_what_belongs_to_training_alone_is_left(tmp_path):
     beside = {
         "optimizer": optimiser,
         "optimizer_states": [optimiser],
+        "solver": optimiser,
         "opt": {"exp_avg": {name: tensor for name, tensor in STATE.items()}},
         "lr_schedulers": [{"_last_lr": torch.ones(1)}],
         "scaler": {"scale": torch.tensor(65536.0), "_growth_tracker": torch.tensor(3)},
@@ -136,6 +137,7 @@ def test_what_belongs_to_training_alone_is_left(tmp_path):
         "n_averaged": 1,
         "model.total_ops": 1,
         "beside it: *": 6,
+        **{f"solver.state.{number}: *": 1 for number in range(len(PARAMETERS))},
     }
 
 

@@ -254,6 +254,13 @@ def test_mistakes_that_need_a_second_one(config, tmp_path):
         check(config)
     (tmp_path / "weights.pth").write_bytes(b"PK")
     check(config)
+    edit(config, "models/alexnet-s/weights", str(tmp_path))
+    with pytest.raises(InputError, match=f"{tmp_path}: expected a checkpoint file, got a folder; name the file in it: weights.pth"):
+        check(config)
+    (tmp_path / "weights.pth").write_text("version https://git-lfs.github.com/spec/v1")
+    edit(config, "models/alexnet-s/weights", str(tmp_path / "weights.pth"))
+    with pytest.raises(InputError, match="weights.pth: expected a checkpoint of plain tensors, got a pointer of Git LFS"):
+        check(config)
 
 
 @pytest.mark.parametrize("path", ["a" * 5000, "a/" * 3000, "\udcff", "results/fetched/../../etc/passwd", "results/fetched"])

@@ -51,7 +51,7 @@ def test_without_paths_it_says_what_to_bring(tmp_path):
 def test_what_is_public_is_fetched(tmp_path, per_shard, n_indexed):
     """With the rest given, and with all that can be made instead of brought, a dry run has a rule for every file; 5,000: of the study."""
     config = study("imagenet")
-    (tmp_path / "brought.pt").touch()
+    (tmp_path / "brought.pt").write_bytes(b"PK")
     for name, spec in config["paths"].items():
         spec["path"] = spec["path"] or str(tmp_path / "brought.pt" if name in config["models"] else tmp_path)
     own = {

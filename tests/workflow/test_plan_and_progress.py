@@ -95,7 +95,7 @@ def imagenet(folder: Path) -> Path:
     """A config of the size of the paper's: 50,000 images, 75 corrupted copies, three pairs."""
     study = yaml.safe_load(TINY.read_text())
     (folder / "pictures").mkdir()
-    (folder / "checkpoint.pt").touch()
+    (folder / "checkpoint.pt").write_bytes(b"PK")
 
     def source(n_images):
         return {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 256, "crop": 224}}

@@ -27,7 +27,7 @@ def test_every_network_gets_a_gpu(tmp_path, monkeypatch, profile):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # as if there were two
     suite = yaml.safe_load(TINY.read_text())["suites"]["all"]
     fog = {"fogs": {"corruptions": ["fog"], "severities": [1]}}
-    (tmp_path / "net.pt").touch()
+    (tmp_path / "net.pt").write_bytes(b"PK")
     brought = {"architecture": "resnet18", "weights": str(tmp_path / "net.pt")}
     config = write_study(
         tmp_path / "study.yaml",

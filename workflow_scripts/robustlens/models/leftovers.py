@@ -12,6 +12,7 @@ from robustlens.models.checkpoints import TRAININGS_OWN, Checkpoint
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only the training of GoogLeNet and Inception uses
 COUNTER = "num_batches_tracked"  # of batch normalisation; older files have none, and no decision depends on it
+MOMENTS = frozenset(["exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"])  # of optimisers, whatever they are called
 COMPUTED = frozenset(  # last words of names: what is counted, or computed from the architecture alone, and not learned
     [COUNTER, "relative_position_index", "relative_coords_table", "attn_mask", "position_ids", "total_ops", "total_params"]
 )
@@ -99,7 +100,7 @@ def _leaving(key: str, prefix: str) -> list[str]:
 def _is_trainings_own(best: Candidate, part: str, key: str, tensor: Tensor) -> bool:
     """Whether a tensor belongs to training alone: counted or computed, a number that it writes down of itself, or part of its loss."""
     last = key.rpartition(".")[2]
-    if last in COMPUTED:
+    if last in COMPUTED | MOMENTS:
         return True
     counted = COUNTED & set(re.split(r"[^a-z0-9]+", last.lower()))
     if counted and (tensor.numel() == 1 or (part != best.part and tensor.ndim <= 1)):
