@@ -16,8 +16,9 @@ from robustlens.owner import check_owner, claim
 from robustlens.plan.dumps import is_streamed
 from robustlens.progress import watch
 from robustlens.search_path import check_search_path
+from robustlens.schema import check_schema
 from robustlens.shorthand import corruption_of, in_sets, is_fetched, write_out
-from robustlens.study import FILES, SIXTEEN, check_schema, check_study
+from robustlens.study import FILES, SIXTEEN, check_study
 from robustlens.writable import check_writable
 from snakemake.logging import logger
 

@@ -19,8 +19,9 @@ import yaml
 
 from robustlens.errors import InputError
 from robustlens.plan import dumps
+from robustlens.schema import check_schema
 from robustlens.shorthand import write_out
-from robustlens.study import LONGEST, NAME, RESERVED, check_schema, check_study
+from robustlens.study import LONGEST, NAME, RESERVED, check_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = str(ROOT / "schemas" / "config.schema.yaml")

@@ -16,7 +16,13 @@ def study(tmp_path, **parts) -> dict:
         "broden": {"path": "results/fetched/broden", "get": "broden.org"},
         "idle": {"path": None, "get": "nobody asks for it"},
     }
-    return {"paths": paths, "sources": {}, "stimuli": {}, "suites": {}, "claims": {}, **parts}
+    counts = {
+        "activations": {"n_images": None},
+        "robustness": {"attack": None, "n_images": None},
+        "ablation": {"stimulus": None, "n_images": None},
+        "top_images": None,
+    }
+    return {"paths": paths, "sources": {}, "stimuli": {}, "suites": {}, "claims": {}, **counts, **parts}
 
 
 def test_a_name_becomes_its_path(tmp_path):
@@ -27,6 +33,19 @@ def test_a_name_becomes_its_path(tmp_path):
     again = copy.deepcopy(config)
     write_out(again)
     assert again == config
+
+
+def test_first_images_that_are_left_open_are_those_that_there_are(tmp_path):
+    config = study(tmp_path, sources={"clean": {"n_images": 7}, "cues": {"n_images": 3}}, attacks={"pgd": {"source": "cues"}})
+    config["robustness"]["attack"], config["stimuli"]["noise"] = "pgd", {"source": "clean"}
+    write_out(config)
+    assert (config["activations"]["n_images"], config["robustness"]["n_images"], config["top_images"]) == (7, 3, 7)
+    large = study(tmp_path, sources={"clean": {"n_images": 10**6}}, ablation={"stimulus": "clean", "n_images": None})
+    write_out(large)
+    assert (large["activations"]["n_images"], large["ablation"]["n_images"], large["top_images"]) == (5000, 1200, 10)
+    given = study(tmp_path, sources={"clean": {"n_images": 7}}, activations={"n_images": 9})
+    write_out(given)
+    assert given["activations"]["n_images"] == 9  # refused, not cut
 
 
 def test_all_that_is_missing_is_listed_with_where_to_get_it(tmp_path):

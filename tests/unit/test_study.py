@@ -9,9 +9,10 @@ import yaml
 from snakemake.utils import validate
 
 from robustlens.errors import InputError
+from robustlens.schema import check_schema
 from robustlens.shorthand import write_out
 from robustlens.stimuli.make import function_of, parameters_of
-from robustlens.study import NAME, PARAMETERS, check_schema, check_study
+from robustlens.study import NAME, PARAMETERS, check_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -60,7 +61,11 @@ SCHEMA_FAULTS = [
     ),
     ("sources/train/kind", "embeded", "sources.train.kind: expected one of embedded, image-folder, ..., got 'embeded'"),
     ("sources/train/n_images", GONE, "sources.train: expected the key n_images, got none"),
-    ("sources/train/n_images", "6", "sources.train.n_images: expected a value of type integer, got '6'"),
+    (
+        "sources/train/n_images",
+        "6",
+        "sources.train.n_images: expected a value of type integer, got '6'; write 6, in digits ...",
+    ),
     ("sources/train/n_images", 5.0, "sources.train.n_images: expected a value of type integer, got 5.0"),
     ("sources/train/n_images", 0, "sources.train.n_images: expected at least 1, got 0"),
     ("sources/train/cues", "none", "sources.train.cues: expected one of both, texture, shape, conflict, independent, got 'none'"),
@@ -68,7 +73,7 @@ SCHEMA_FAULTS = [
     ("stimuli/stylized/kind", "cartoon", "stimuli.stylized.kind: expected one of gaussian-blur, ..., got 'cartoon'"),
     ("stimuli/black-and-white/threshold", "otzu", "stimuli.black-and-white.threshold: expected a value of type number or otsu, got 'otzu'"),
     ("attacks/pgd/norm", "l1", "attacks.pgd.norm: expected one of l2, linf, got 'l1'"),
-    ("attacks/pgd/eps", -1, "attacks.pgd.eps: expected at least 0, got -1"),
+    ("attacks/pgd/eps", -1, "attacks.pgd.eps: expected more than 0, got -1"),
     ("training/standard/epocs", 1, "training.standard: expected only the keys epochs, ..., got epocs; is it misspelt?"),
     ("training/standard/learning_rate", 0, "training.standard.learning_rate: expected more than 0, got 0"),
     ("models", {}, "models: expected at least 1 entry, got {}"),

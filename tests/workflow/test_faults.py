@@ -28,7 +28,7 @@ CHANGES = {
     "sources__clean": {"kind": "embedded", "n_images": 40},
     "stimuli": {"noise": NOISE},
     "models": {"net": MODEL},
-    "pairs": {"net": {"standard": "net", "robust": "net"}},
+    "pairs": {},
     "controls": {},
     "suites": {"all": ["clean", "noise", "pgd-2"]},
     "activations": {"mode": "streamed", "keep": {"net": [{"layer": "conv3", "units": [0, 2]}]}, "noise": "noise", "n_images": 40},

@@ -95,14 +95,17 @@ def imagenet(folder: Path) -> Path:
     """A config of the size of the paper's: 50,000 images, 75 corrupted copies, three pairs."""
     study = yaml.safe_load(TINY.read_text())
     (folder / "pictures").mkdir()
-    (folder / "checkpoint.pt").write_bytes(b"PK")
+    for role in "sr":
+        (folder / f"{role}.pt").write_bytes(b"PK")
 
     def source(n_images):
         return {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 256, "crop": 224}}
 
     corrupted = [f"corruption{kind:02d}-{severity}" for kind in range(15) for severity in range(1, 6)]
     study["images_per_shard"] = 5000
-    study["sources"] = {name: source(50_000) for name in ("clean", "stylized", *corrupted)} | {"cue-conflict": source(1200)}
+    study["sources"] = {name: source(50_000) for name in ("clean", "stylized", *corrupted)} | {
+        "cue-conflict": source(1200) | {"kind": "cue-conflict"}
+    }
     study["stimuli"].pop("silhouette")
     study["concepts"] = {"broden": {"kind": "broden", "root": str(folder / "pictures"), "n_images": 63_305}}
     study["training"], study["controls"] = {}, {}
@@ -111,7 +114,7 @@ def imagenet(folder: Path) -> Path:
         f"{name}-{role}": {
             "architecture": f"robustlens.models.miniature:{name}",
             "arguments": {"classes": 1000},
-            "weights": str(folder / "checkpoint.pt"),
+            "weights": str(folder / f"{role}.pt"),
             "layers": layers,
         }
         for name, layers in networks.items()

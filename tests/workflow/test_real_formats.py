@@ -60,16 +60,16 @@ def thousand_classes() -> dict:
 def shorter(keras: str) -> dict:
     """What takes time only: fewer corruptions, layers and steps, small networks in the layouts of large ones."""
     recipe = {"epochs": 2, "epochs_per_job": 1, "batch_size": 2, "step_epochs": 1, "validate": {"n_images": N}}
-    attack = {"attack": {"steps": 2}}
+    attack = {"attack": {"step": 1.5, "steps": 2}}
     return {
         "sources": {"train": {"n_images": N, "images_per_shard": N - 1}},
-        "attacks": {"pgd-3": {"steps": 2}},
+        "attacks": {"pgd-3": {"step": 1.5, "steps": 2}},
         "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}},
         "corruptions": {"imagenet-c": {"corruptions": CORRUPTIONS, "severities": [5]}, "made-c": {"corruptions": MADE}},
         "training": {
             name: merged(recipe, attack if "attack" in spec else {}) for name, spec in study("train-imagenet")["training"].items()
         },
-        "robustness": {"eps": [1.0]},
+        "robustness": {"eps": [1.0], "n_images": None},
         "activations": {"n_images": N, "mode": "streamed"},  # as the study at its size decides by itself
         "statistics": {"resamples": 100},
         "ablation": {"n_images": 2},
@@ -259,7 +259,7 @@ def ten(tmp_path_factory):
             "train": {"n_images": 5 * PICTURES, "images_per_shard": 5 * PICTURES, "geometry": WHOLE},
             "cifar": {"root": str(folder / "cifar/bin"), "n_images": PICTURES, "geometry": WHOLE},
         },
-        "attacks": {"pgd-0.5": {"steps": 3}},
+        "attacks": {"pgd-0.5": {"step": 0.2, "steps": 3}},
         "training": {recipe: {"epochs": 3, "batch_size": 20} for recipe in ("standard", "adversarial")},
         "models": {f"resnet8-{role}": {"arguments": {"width": 8}} for role in "sr"},
         "robustness": {"eps": [0.3], "n_images": 20},

@@ -29,7 +29,8 @@ def mine(tmp_path_factory):
     config = {
         "paths": {"train": {"path": str(folder / "train")}, "imagenet": {"path": str(folder / "val")}},
         "sources": {"train": {"n_images": 4, "images_per_shard": 3}, "clean": {"n_images": 4}},
-        "training": {name: {**shorter, **({"attack": {"steps": 2}} if "adversarial" in name else {})} for name in RECIPES},
+        "training": {name: {**shorter, **({"attack": {"step": 1.5, "steps": 2}} if "adversarial" in name else {})} for name in RECIPES},
+        **{section: {"n_images": None} for section in ("activations", "robustness", "ablation")},
     }
     (folder / "mine.yaml").write_text(yaml.safe_dump(config))
     return folder

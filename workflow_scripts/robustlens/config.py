@@ -1,6 +1,7 @@
 """A config before anyone asks what it means: a file that says each thing once, and values that are plain."""
 
 import math
+import re
 import unicodedata
 from pathlib import Path
 
@@ -12,11 +13,16 @@ DEEPEST = 20  # levels of lists and mappings
 MOST = 200_000  # values; studies/imagenet.yaml has 520
 LARGEST = 2**63  # what tables and files hold
 PROSE = ("study", "get", "label")  # keys of texts that people read, which may have several lines
+NUMBER = r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
+FRACTION = re.compile(rf"\s*({NUMBER})\s*(?:/\s*({NUMBER})\s*)?")
+NUMERIC = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+OTHER_BASE = re.compile(r"[-+]?(0[0-9_]|[0-9_]+:)")  # octal and sexagesimal numbers of YAML 1.1
 UNPRINTABLE = ("Cc", "Cs")  # Unicode's control characters, and halves of characters
 
 
 def check_file(path: str | Path) -> None:
-    """Raise InputError for a config file that has a key twice: the parsers of YAML and JSON keep the last one and say nothing.
+    """Raise InputError for a config file that has a key twice, of which the parsers of YAML and JSON keep the last one and say nothing,
+    or a number that YAML 1.1 takes for another one: 010 for 8, 1:30 for 90.
 
     What cannot be parsed, Snakemake has refused before.
     """
@@ -27,6 +33,9 @@ def check_file(path: str | Path) -> None:
     waiting, seen = [root], set()
     while waiting:
         node = waiting.pop()
+        if isinstance(node, yaml.ScalarNode) and node.tag in NUMERIC and OTHER_BASE.match(node.value):
+            where = f"{Path(path).name}, line {node.start_mark.line + 1}"
+            raise InputError(where, "a number in decimal digits, without a 0 before them", node.value, "put it in quotes if it is text")
         if not isinstance(node, yaml.CollectionNode) or id(node) in seen:  # an alias is the node itself
             continue
         seen.add(id(node))
@@ -92,6 +101,17 @@ def _check_value(where: str, value: object, key: tuple) -> None:
     elif value is not None:
         what = "text, a number, true, false, null, a list or a mapping"
         raise InputError(where, what, f"a {type(value).__name__}", "put text in quotes")
+
+
+def as_number(value: object) -> object:
+    """The number that a text such as ``8/255``, ``1e-2`` or ``1_000.5`` stands for, a finite float, for YAML takes them for text; all else
+    as it is."""
+    found = FRACTION.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        return value
+    above, below = (float((part or "1").replace("_", "")) for part in found.groups())
+    number = above / below if below else math.inf
+    return number if math.isfinite(number) else value
 
 
 def _unprintable(text: str) -> bool:

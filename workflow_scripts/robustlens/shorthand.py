@@ -1,4 +1,4 @@
-"""What a config says in short, written out: paths by their name, a set of corruptions and published weights by theirs."""
+"""What a config says in short, written out: paths by their name, a set of corruptions and published weights by theirs, how many images."""
 
 import os
 import re
@@ -13,18 +13,25 @@ COMMON = (
     *("gaussian-noise", "shot-noise", "impulse-noise", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur", "snow"),
     *("frost", "fog", "brightness", "contrast", "elastic-transform", "pixelate", "jpeg-compression"),
 )  # the 15 of ImageNet-C, in its order
+FIRST_IMAGES = {  # of a section: the key that names what they are of, and how many are taken where it does not say
+    "activations": ("", 5000),
+    "robustness": ("attack", 1000),
+    "ablation": ("stimulus", 1200),
+}
+TOP_IMAGES = 10
 EXTRA = ("speckle-noise", "gaussian-blur", "spatter", "saturate")  # its validation set
 
 
 def write_out(config: dict) -> None:
-    """Replace, in place, every ``$name`` by the path of that name, every set of corruptions by its members, and every name of weights
-    that torchvision or timm publishes by a download.
+    """Replace, in place, every ``$name`` by the path of that name, every set of corruptions by its members, every name of weights
+    that torchvision or timm publishes by a download, and every number of first images that is left open by one that there are.
 
     Doing it again changes nothing. Raises InputError that lists every path that is used and not given, and where to get what it is for.
     """
     fill_paths(config)
     expand_corruptions(config)
     name_weights(config)
+    count_images(config)
     for spec in (config.get("models") or {}).values():
         if "train" in spec:  # of one that is brought, its checkpoint or publisher may say it
             spec["mean"], spec["std"] = spec.get("mean") or IMAGENET_MEAN, spec.get("std") or IMAGENET_STD
@@ -88,6 +95,19 @@ def name_weights(config: dict) -> None:
         if config.setdefault("downloads", {}).setdefault(download, entry) != entry:
             raise InputError(f"downloads.{download}", f"the name free for {file['name']}", "another download")
         spec |= {"weights": f"results/fetched/{download}/{PurePosixPath(file['url']).name}", "weights_name": file["name"]}
+
+
+# -------------------------------------------------------------------------------------------------------------------- counts
+def count_images(config: dict) -> None:
+    """Where ``n_images`` of a section, or ``top_images``, is null: its usual number, or as many as there are."""
+    made = {**(config.get("stimuli") or {}), **(config.get("attacks") or {})}
+    for section, (key, usual) in FIRST_IMAGES.items():
+        name = config[section][key] if key else "clean"
+        there = config["sources"].get(made.get(name, {}).get("source", name), {}).get("n_images", usual)  # no such source: refused later
+        if config[section]["n_images"] is None:
+            config[section]["n_images"] = min(usual, there)
+    if config["top_images"] is None:
+        config["top_images"] = min(TOP_IMAGES, config["activations"]["n_images"])
 
 
 # --------------------------------------------------------------------------------------------------------------- corruptions

@@ -2,21 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from copy import deepcopy
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match, relevance
-from jsonschema.validators import extend
-
-from robustlens.config import check_values
 from robustlens.errors import InputError
 from robustlens.models.checkpoint_files import check_file
 from robustlens.models.published import check_architecture
+from robustlens.plausibility import check_plausible
 from robustlens.shorthand import corruption_of, is_fetched
 
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
@@ -49,68 +41,6 @@ LAYOUTS = {  # of a kind of source that is not drawn, beside root, n_images, geo
 }
 SIXTEEN = ("cue-conflict", "sixteen-classes")  # kinds of sources whose labels are among the 16 classes
 FILES = ("root", "devkit", "folder", "weights", "paintings", "encoder", "decoder", "frost")  # keys whose values are files or folders
-WORDS = {
-    "minimum": "at least {}",
-    "exclusiveMinimum": "more than {}",
-    "maximum": "at most {}",
-    "exclusiveMaximum": "less than {}",
-    "minItems": "at least {} in the list",
-    "maxItems": "at most {} in the list",
-    "minProperties": "at least {} entry",
-    "uniqueItems": "each once",
-    "pattern": "text that matches {}",
-    "const": "{}",
-}
-
-WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
-STRICT = extend(Draft202012Validator, type_checker=WHOLE)  # JSON schema takes 5.0 for an integer; range() and slices do not
-
-
-def _fill(validator: Any, properties: dict, instance: Any, schema: dict) -> Iterator[ValidationError]:
-    """The keyword ``properties``, which also gives an object the defaults of the keys that it lacks, before these are looked into."""
-    for key, inner in properties.items():
-        if "default" in inner and isinstance(instance, dict):
-            instance.setdefault(key, deepcopy(inner["default"]))
-    yield from STRICT.VALIDATORS["properties"](validator, properties, instance, schema)
-
-
-FILLING = extend(STRICT, {"properties": _fill})
-
-
-def check_schema(config: dict, schema: str | Path) -> None:
-    """Fill in the schema's defaults, or raise InputError for a value that is not plain (:func:`robustlens.config.check_values`), else for
-    the most telling fault that the JSON schema finds: the key, what was expected, what was found."""
-    check_values(config)
-    rules = yaml.load(Path(schema).read_text(), Loader=yaml.CSafeLoader)
-    error = best_match(STRICT(rules).iter_errors(config), key=_telling)
-    if error is None:
-        list(FILLING(rules).iter_errors(config))
-        return
-    where = ".".join(str(part) for part in error.absolute_path) or "config"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = sorted(str(key) for key in error.instance if key not in known)
-        raise InputError(where, f"only the keys {', '.join(known)}", ", ".join(unknown)[:100], "is it misspelt?")
-    if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        raise InputError(where, f"the key {missing[0]}", "none")
-    raise InputError(where, _expected(error.validator, error.validator_value), repr(error.instance)[:100])
-
-
-def _telling(error: ValidationError) -> tuple:
-    """Key of the most telling fault: a wrong kind before what the other kinds would need."""
-    return list(error.absolute_path)[-1:] == ["kind"], relevance(error)
-
-
-def _expected(validator: str, value: Any) -> str:
-    """What a keyword of JSON schema asks for, in words."""
-    if validator == "type":
-        return "a value of type " + " or ".join([value] if isinstance(value, str) else value)
-    if validator == "enum":
-        return f"one of {', '.join(map(str, value))}"
-    if validator in ("oneOf", "anyOf"):
-        return " or ".join(_expected(*next(iter(choice.items()))) for choice in value)
-    return WORDS.get(validator, f"{validator} {{}}").format(value)
 
 
 def check_study(config: dict) -> None:
@@ -121,6 +51,7 @@ def check_study(config: dict) -> None:
     check_training(config)
     check_models(config)
     check_questions(config)
+    check_plausible(config)
 
 
 def check_names(config: dict, images: list[str]) -> None:
@@ -329,10 +260,6 @@ def check_questions(config: dict) -> None:
         _known("robustness.attack", curve["attack"], config["attacks"])
         if not curve["eps"]:
             raise InputError("robustness.eps", f"radii of {curve['attack']}", "none")
-        if not config["attacks"][curve["attack"]]["eps"]:
-            raise InputError(
-                "robustness.attack", "an attack of a radius above 0, whose step is scaled with it", f"{curve['attack']}: eps 0"
-            )
     if config["ablation"]["stimulus"]:
         _known("ablation.stimulus", config["ablation"]["stimulus"], {**config["sources"], **config["stimuli"]})
     for name in config["ablation"]["pairs"] or []:
