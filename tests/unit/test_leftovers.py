@@ -141,6 +141,18 @@ def test_what_belongs_to_training_alone_is_left(tmp_path):
     }
 
 
+def test_single_numbers_within_the_network_are_learned(tmp_path):
+    """Beside it a ``decay`` is that of an average, and mean and std are a normaliser's; in one of its layers they are the layer's."""
+    beside = {"model_ema.decay": torch.tensor(0.9), "queue": torch.zeros(0), "norm.mean": torch.tensor(0.5), "norm.std": torch.tensor(0.5)}
+    fitted = fit(tmp_path, prefixed(STATE, "model.") | beside)
+    assert is_taken(fitted, STATE) and fitted.normaliser == ([0.5] * 3, [0.5] * 3)
+    assert is_taken(fit(tmp_path, STATE | beside), STATE)
+    for prefix in ("", "model."):
+        for name in ("bn1.decay", "fc.mean", "conv1.step"):
+            with pytest.raises(InputError, match=rf"got \d unknown \({prefix}{name}"):
+                fit(tmp_path, prefixed(STATE | {name: torch.tensor(0.5), "fc.std": torch.tensor(0.5)}, prefix))
+
+
 def test_a_copy_is_no_loss_and_another_network_is(tmp_path):
     copies = prefixed(STATE, "module.attacker.model.")
     assert is_taken(fit(tmp_path, {"model": prefixed(STATE, "module.model.") | copies, "net": dict(STATE)}), STATE)

@@ -51,7 +51,7 @@ def unknown_tensors(
 
     ``sets``: whole networks in it; ``known``: those of its normaliser.
     """
-    explained = set(known) | {(best.part, key) for key in best.keys.values()}
+    explained = {place for place in known if not _is_within(best, *place)} | {(best.part, key) for key in best.keys.values()}
     for candidate in candidates:
         for name, key in candidate.keys.items():
             if (candidate.part, key) not in explained and name in found and _is_same(found[name], checkpoint.parts[candidate.part][key]):
@@ -100,14 +100,22 @@ def _leaving(key: str, prefix: str) -> list[str]:
 def _is_trainings_own(best: Candidate, part: str, key: str, tensor: Tensor) -> bool:
     """Whether a tensor belongs to training alone: counted or computed, a number that it writes down of itself, or part of its loss."""
     last = key.rpartition(".")[2]
-    if last in COMPUTED | MOMENTS:
+    if last in COMPUTED | MOMENTS or not tensor.numel():
         return True
+    if _is_within(best, part, key):
+        return False
     counted = COUNTED & set(re.split(r"[^a-z0-9]+", last.lower()))
     if counted and (tensor.numel() == 1 or (part != best.part and tensor.ndim <= 1)):
         return True
     first = _leaving(key, best.prefix if part == best.part else "")
     holder = first[-1] if len(first) < len(key.split(".")) else last if part != best.part else ""
     return TRAININGS_OWN.fullmatch(holder) is not None
+
+
+def _is_within(best: Candidate, part: str, key: str) -> bool:
+    """Whether a tensor lies in a module of the network that is taken, below its root: there a number is learned, too."""
+    holder = key.rpartition(".")[0] + "."
+    return part == best.part and len(holder) > max(len(best.prefix), 1) and any(name.startswith(holder) for name in best.keys.values())
 
 
 def _is_same(own: Tensor, other: Tensor) -> bool:
