@@ -93,3 +93,14 @@ def table_files(folder: Path) -> list[Path]:
 def tables(folder: Path) -> dict[str, str]:
     """Their text by their names."""
     return {path.name: path.read_text() for path in table_files(folder)}
+
+
+def check_modes(top: Path, folder: Path) -> None:
+    """Every file and folder in ``top`` has at least the mode that this process, by its umask, gives to what it makes in ``folder``."""
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        Path(made, "file").touch()
+        Path(made, "folder").mkdir()
+        usual = {name: Path(made, name).stat().st_mode & 0o777 for name in ("file", "folder")}
+    found = [path for path in top.rglob("*") if not path.is_symlink()]
+    kept = [path for path in found if (want := usual["folder" if path.is_dir() else "file"]) & path.stat().st_mode != want]
+    assert found and not kept, f"others cannot read {kept[:5]}"

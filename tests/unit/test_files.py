@@ -63,6 +63,27 @@ def test_the_content_is_on_the_disk_before_it_has_its_name(tmp_path, kind, monke
     assert len(forced) == 1 and not forced[0][1] and ".made." in forced[0][0]
 
 
+PRIVATE = """
+import os, sys
+from pathlib import Path
+from robustlens.files import replacing
+with replacing("file") as temporary:
+    os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+with replacing("folder") as temporary:
+    temporary.mkdir(0o700)
+    os.close(os.open(temporary / "part", os.O_CREAT | os.O_WRONLY, 0o600))
+print(*(oct(Path(name).stat().st_mode & 0o777) for name in ("file", "folder", "folder/part")))
+"""
+
+
+@pytest.mark.parametrize(("umask", "modes"), [(0o022, "0o644 0o755 0o644"), (0o027, "0o640 0o750 0o640"), (0o077, "0o600 0o700 0o600")])
+def test_what_a_library_writes_for_its_owner_alone_has_the_mode_of_the_umask(tmp_path, umask, modes):
+    command = [sys.executable, "-c", PRIVATE]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    done = subprocess.run(command, cwd=tmp_path, umask=umask, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == modes
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     write_text(tmp_path / "made", "old")
 

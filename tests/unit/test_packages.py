@@ -24,6 +24,18 @@ def test_a_source_archive(tmp_path):
     assert (tmp_path / "out/a-1.0/data.txt").read_text() == "abc"
 
 
+def test_what_an_archive_keeps_from_others_is_read_by_whoever_the_umask_lets(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        for name, kind in {"a": tarfile.DIRTYPE, "a/data.txt": tarfile.REGTYPE}.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = kind, 0o700 if kind == tarfile.DIRTYPE else 0o600
+            file.addfile(entry)
+    unpack(tmp_path / "a.tar", tmp_path / "out")
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "out/a/data.txt").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert (tmp_path / "out/a").stat().st_mode == (tmp_path / "out").stat().st_mode
+
+
 def test_a_tar_that_climbs_out_is_refused(tmp_path):
     archive = tar_of(tmp_path / "a.tar.gz", "../outside.txt")
     with pytest.raises(InputError, match=r"^a.tar.gz: expected an archive that unpacks inside its folder, got .*outside"):

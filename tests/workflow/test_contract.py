@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from runs import snakemake
+from runs import check_modes, snakemake
 
 COLUMNS = {
     "claims": "claim,architecture,statistic,standard,robust,difference,low,high,n,verdict",
@@ -14,6 +14,11 @@ COLUMNS = {
     "tables/complexity": "model,layer,threshold,n_units,mean,low,high",
     "tables/ablation": "model,layer,category,n_units,shape_score,texture_score,shape_rate,texture_rate",
 }
+
+
+def test_all_that_is_made_may_be_read_by_whom_the_umask_lets(tiny_study):
+    """A colleague, of the weights too, which safetensors writes for their owner alone."""
+    check_modes(tiny_study / "results", tiny_study)
 
 
 @pytest.mark.parametrize("name", COLUMNS)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from robustlens.images import read_shard
-from runs import snakemake, write_study
+from runs import check_modes, snakemake, write_study
 
 
 def archive() -> bytes:
@@ -22,7 +22,7 @@ def archive() -> bytes:
             png = io.BytesIO()
             Image.fromarray(np.random.default_rng(number).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(png, "PNG")
             entry = tarfile.TarInfo(name)
-            entry.size = png.getbuffer().nbytes
+            entry.size, entry.mode = png.getbuffer().nbytes, 0o600
             file.addfile(entry, io.BytesIO(png.getvalue()))
     return buffer.getvalue()
 
@@ -65,6 +65,7 @@ def test_what_is_fetched_is_a_source(tmp_path, server):
     assert asked == [None, "bytes=50000-"]
     assert list(read_shard(tmp_path / shard).rows["label"]) == [0, 0, 1]
     assert not list((tmp_path / "results/fetched/.partial").iterdir())
+    check_modes(tmp_path / "results", tmp_path)
     snakemake(tmp_path, shard, config=config)
     assert len(asked) == 2  # nothing is fetched again
 

@@ -6,8 +6,9 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IMODE
 
 from robustlens.errors import InputError
 
@@ -19,7 +20,8 @@ EARLY = 8_000_000  # bytes that are written before the disk is told of them, at 
 def replacing(path: str | Path) -> Iterator[Path]:
     """A name for a new file or folder, renamed to ``path`` when the context ends well: what is half written never has the final name.
 
-    The content is forced to the disk first, so that a power cut cannot leave the name without it. What a process that was killed left
+    The content is forced to the disk first, so that a power cut cannot leave the name without it, and may be read by whoever the umask lets
+    read, whatever the library that wrote it has set (safetensors writes for its owner alone). What a process that was killed left
     behind of ``path`` is removed. Where two processes write ``path`` at once, that which began later wins; the other gets InputError.
     """
     path = Path(path)
@@ -31,6 +33,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         try:
+            _open_up(temporary)
             _force(temporary)
             if path.is_dir():  # no system call replaces a folder that holds something
                 _remove(path.rename(_beside(path)))
@@ -78,6 +81,26 @@ def write_json(path: str | Path, value: object) -> None:
 def _beside(path: Path) -> Path:
     """A name in the same folder that no other process takes, on this machine or another."""
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
+
+
+def _open_up(path: Path) -> None:
+    """Let a file, or a folder with all that is in it, have at least the mode that this process gives to what it makes."""
+    umask = _umask()
+    for part in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if not part.is_symlink():
+            mode = part.stat().st_mode
+            usual = (0o777 if part.is_dir() else 0o666) & ~umask
+            if mode & usual != usual:
+                part.chmod(S_IMODE(mode) | usual)
+
+
+def _umask() -> int:
+    """That of this process; where the system cannot be asked it is set for a moment, in which another thread could make a file."""
+    with suppress(OSError, StopIteration), open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        return int(next(line for line in file if line.startswith("Umask:")).split()[1], 8)
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _force(path: Path) -> None:

@@ -80,7 +80,7 @@ def unpack(archive: Path, folder: Path) -> None:
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as file:
                 while member := file.next():
-                    file.extract(member, folder, filter="data")
+                    file.extract(member, folder, filter=_as_made_here)
                     # It would list all 750,000 of an archive of ImageNet-C; Python's types do not tell this attribute.
                     file.members.clear()  # type: ignore[attr-defined]
         else:
@@ -89,3 +89,8 @@ def unpack(archive: Path, folder: Path) -> None:
         if lack(error):  # of room or rights, of which the archive knows nothing
             raise
         raise InputError(archive.name, "an archive that unpacks inside its folder", error) from error
+
+
+def _as_made_here(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """A member of a tar archive that lands in ``folder``: with the mode of what is made here, for its own may keep others from reading it."""
+    return tarfile.data_filter(member, folder).replace(mode=None, deep=False)
