@@ -30,11 +30,17 @@ include: "rules/plan.smk"
 onstart:  # of the main process alone, which holds the lock of the folder by now
     if set(workflow.dag_settings.targets) != {"plan"}:  # it makes nothing
         claim("results", config["study"])
+        record_run(SLURM_JOB)
     look_only_when_a_job_ends()
+
+
+onsuccess:
+    forget_run()
 
 
 onerror:  # at Ctrl-C the Slurm executor forgets the jobs whose state it is asking for just then
     shell("{ROOT:q}/slurm/cancel {log:q} >/dev/null")
+    forget_run()
 
 
 rule all:

@@ -1,6 +1,7 @@
 # NEEDS  config (validated)
 # MAKES  names, shard numbers, and the functions by which rules find inputs and parameters
 
+import os
 import shlex
 import sys
 from math import ceil
@@ -9,6 +10,7 @@ from pathlib import Path
 sys.path.append(f"{ROOT}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
+from robustlens.cluster.runs import forget_run, record_run
 from robustlens.code_digest import code_digest, user_code_digest
 from robustlens.config import check_file
 from robustlens.errors import InputError
@@ -24,6 +26,7 @@ from snakemake.logging import logger
 
 PYTHON = sys.executable if Path(sys.executable).exists() else shlex.split(sys.executable)[0]
 sys.executable = shlex.quote(PYTHON)  # which Snakemake puts into command lines as it stands
+SLURM_JOB = os.environ.get("SLURM_JOB_ID", "")  # in which this process runs; the executor then forgets it
 watch(logger, workflow)  # lines of progress; for the plan, a list of jobs
 
 try:

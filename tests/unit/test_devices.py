@@ -73,7 +73,7 @@ def claimed(gpus, device="cuda"):
 @pytest.mark.parametrize(("device", "visible"), [("cuda", ()), ("cuda:0", ()), ("cuda:1", ("a",)), ("cuda:2", ("a", "b"))])
 def test_no_device_is_exchanged_for_another(gpus, device, visible):
     gpus(*visible)
-    fault = f"resource device: expected {device}, a device that torch can use, got none of that name; choose a profile .*:device=cpu"
+    fault = f"resource device: expected {device}, a device that torch can use, got none of that name; without a GPU .*--profile workstation"
     with pytest.raises(InputError, match=fault):
         claim_device(device)
     assert not gpus.current
@@ -135,7 +135,9 @@ def test_a_gpu_by_number_is_that_one(gpus, taken, monkeypatch):
 def test_under_slurm_the_gpu_is_the_one_that_was_given(gpus, taken, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     gpus("a")
-    with pytest.raises(InputError, match="cuda, a device that Slurm gave to job 12, got none; let the profile ask for gpu: 1"):
+    with pytest.raises(
+        InputError, match="cuda, a device that Slurm gave to job 12, got none; .*ROBUSTLENS_DEVICE=cpu and ROBUSTLENS_GPUS=0"
+    ):
         claim_device("cuda")  # the node has one, but not for this job
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     taken("a")  # by somebody who does not keep to Slurm, or shares it with Slurm's knowledge

@@ -314,6 +314,12 @@ def test_the_table_adds_up():
     assert len({len(line) for line in lines[2:7:4]}) == 1 and max(map(len, lines)) <= 100
 
 
+def test_without_a_gpu_there_is_no_column_of_its_time():
+    _, rates = example()
+    jobs = [(job("predict", device="cpu", images=30), Cost(30, amount=36.0), True)]
+    assert "GPU" not in table(stages_of(jobs, [], rates))
+
+
 def test_the_notes_say_where_times_come_from_and_what_is_unknown():
     jobs, rates = example()
     stages_of(jobs, [], rates)

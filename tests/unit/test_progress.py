@@ -2,10 +2,15 @@
 
 import io
 import logging
+import os
+import platform
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from robustlens.cluster.runs import RECORD, forget_run, record_run
+from robustlens.cluster.watching import Refusals, Waiting
 from robustlens.plan.jobs import VARIABLE, JobList
 from robustlens.progress import Progress, reason_in, watch
 
@@ -33,8 +38,8 @@ class Run:
     def finish(self, jobid):
         self.say("job_finished", job_id=jobid)
 
-    def fail(self, jobid, rule="predict", log=()):
-        self.say("job_error", jobid=jobid, rule_name=rule, log=list(log), aux={})
+    def fail(self, jobid, rule="predict", log=(), message=None):
+        self.say("job_error", jobid=jobid, rule_name=rule, log=list(log), aux={}, rule_msg=message)
 
     @property
     def lines(self):
@@ -129,8 +134,14 @@ def test_targets_and_unknown_jobs_have_no_line():
 @pytest.fixture
 def log_file(tmp_path):
     path = tmp_path / "net-all-0001.log"
-    path.write_text("10:00:00 predict on node\n10:00:02 results/a.parquet: expected a Parquet file, got text\n\n")
+    path.write_text("10:00:00 predict on node\n")
     return str(path)
+
+
+def write_reason(path):
+    """As the job does, before it ends."""
+    with open(path, "a") as file:
+        file.write("10:00:02 results/a.parquet: expected a Parquet file, got text\n\n")
 
 
 def test_a_failure_is_one_line_and_comes_again_at_the_end(log_file):
@@ -138,6 +149,7 @@ def test_a_failure_is_one_line_and_comes_again_at_the_end(log_file):
     run.begin(predict=3)
     run.start(1, log=[log_file], model="net", suite="all", shard="0001")
     run.start(2)
+    write_reason(log_file)
     run.fail(1, log=[log_file, "logs/slurm/7.log"])
     run.finish(2)
     reason = "results/a.parquet: expected a Parquet file, got text"
@@ -147,6 +159,53 @@ def test_a_failure_is_one_line_and_comes_again_at_the_end(log_file):
     assert run.lines[2:] == ["1 job failed:", line]
     run.handler.close()
     assert len(run.lines) == 4
+
+
+REFUSAL = (
+    "SLURM sbatch failed. The error message was 'sbatch: error: invalid partition specified: gpus\n"
+    "sbatch: error: Batch job submission failed: Invalid partition name specified'.\n    sbatch call:\n        sbatch --parsable\n"
+    "For further error details see the cluster/cloud log and the log files of the involved rule(s)."
+)
+SENTENCE = (
+    "Slurm refused it: invalid partition specified: gpus; Invalid partition name specified: set cpu_partition and gpu_partition at the top"
+)
+
+
+def test_what_slurm_says_of_a_job_that_it_refused_is_in_its_line(log_file):
+    write_reason(log_file)  # of an earlier job of this name
+    run = Run()
+    run.begin(predict=1)
+    run.start(1, log=[log_file])
+    run.fail(1, log=[log_file], message=REFUSAL)
+    assert run.lines[0].startswith(f"FAILED predict: {SENTENCE}") and "a.parquet" not in run.lines[0]
+
+
+def test_how_slurm_ended_a_job_is_in_its_line_where_its_log_says_nothing(log_file):
+    run = Run()
+    run.begin(predict=1)
+    run.start(1, log=[log_file])
+    message = "SLURM-job '12' failed, SLURM status is: '{}'. Detailed failure reason unavailable.For further error details see the cluster/cloud log"
+    run.fail(1, log=[log_file], message=message.format("TIMEOUT"))
+    run.start(1, log=[log_file])
+    write_reason(log_file)
+    run.fail(1, log=[log_file], message=message.format("FAILED"))
+    assert run.lines[0] == f"FAILED predict: Slurm ended job 12: TIMEOUT: see {log_file}"
+    assert run.lines[1].startswith("FAILED predict (attempt 2): results/a.parquet: expected a Parquet file")
+
+
+def test_a_job_that_slurm_refused_is_not_sent_again_and_its_log_says_why(log_file):
+    write_reason(log_file)
+    jobs = {number: SimpleNamespace(restart_times=2, _attempt=1) for number in (1, 2)}
+    dag = SimpleNamespace(jobs=list(jobs.values()), jobid=lambda job: next(number for number, one in jobs.items() if one is job))
+    run = Run()
+    run.logger.addHandler(Refusals(SimpleNamespace(dag=dag)))
+    run.start(1, log=[log_file])
+    run.fail(1, log=[log_file], message=REFUSAL)
+    assert [job._attempt for job in jobs.values()] == [3, 1]  # the last of three; Snakemake compares it with restart_times
+    assert Path(log_file).read_text()[9:].startswith(SENTENCE)  # and nothing of the earlier job
+    run.start(2, log=[log_file])
+    run.fail(2, log=[log_file], message=REFUSAL.replace("Invalid partition name specified", "Unable to contact slurm controller"))
+    assert jobs[2]._attempt == 1 and len(Path(log_file).read_text().splitlines()) == 2
 
 
 def test_a_job_that_succeeds_in_the_end_has_not_failed():
@@ -262,7 +321,7 @@ def said(logger, event, message="said", level=logging.INFO):
 
 def test_lines_of_progress_take_the_place_of_steps(logger, tmp_path):
     watch(logger, workflow(tmp_path))
-    assert isinstance(logger.handlers[1], Progress)
+    assert [type(handler) for handler in logger.handlers[1:]] == [Refusals, Progress, Waiting]
     assert said(logger, "progress") == ""
     assert said(logger, "job_started") == said(logger, None) == "said"
 
@@ -294,4 +353,16 @@ def test_a_dry_run_of_the_plan_lists_its_jobs(logger, tmp_path, monkeypatch):
 def test_another_log_handler_keeps_the_screen(logger, tmp_path):
     logger.handlers[0].name = "rich"
     watch(logger, workflow(tmp_path))
-    assert len(logger.handlers) == 1
+    assert [type(handler) for handler in logger.handlers[1:]] == [Refusals]
+
+
+def test_a_locked_folder_names_who_holds_it_and_what_to_do(logger, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    watch(logger, workflow(tmp_path))
+    message = "LockException:\nError: Directory cannot be locked. Please make sure ..."
+    assert "slurm/recover" in said(logger, "error", message, logging.ERROR)
+    record_run("77")
+    words = said(logger, "error", message, logging.ERROR)
+    assert words.startswith(message) and f"process {os.getpid()} on {platform.node()} in Slurm job 77, started 20" in words
+    forget_run()
+    assert not RECORD.exists() and said(logger, "error", "other", logging.ERROR) == "other"

@@ -13,7 +13,8 @@ from robustlens.locks import claim_some
 
 log = logging.getLogger("robustlens")
 LOCKS = Path("/tmp/robustlens-devices")  # the same for every user and job of a machine, which $TMPDIR need not be
-MEND = "choose a profile for this machine, or --set-resources <rule>:device=cpu"
+WITHOUT_GPU = "without a GPU compute on the CPU: leave out --profile workstation, or what sets the device"
+ON_SLURM = "on a cluster without GPUs set ROBUSTLENS_DEVICE=cpu and ROBUSTLENS_GPUS=0, on others gpus and gpu_partition (docs/cluster.md)"
 NO_MEMORY = re.compile("STATUS_ALLOC_FAILED|CUDA error: out of memory")  # how libraries below torch say it
 
 
@@ -49,14 +50,17 @@ def _claim_gpus(device: str, n: int) -> list[int]:
     n_visible = torch.cuda.device_count() if torch.cuda.is_available() else 0
     slurm_job = os.environ.get("SLURM_JOB_ID")
     if slurm_job and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        mend = f"let the profile ask for gpu: {n}, or --set-resources <rule>:device=cpu"
-        raise InputError("resource device", f"{device}, a device that Slurm gave to job {slurm_job}", "none", mend)
+        raise InputError("resource device", f"{device}, a device that Slurm gave to job {slurm_job}", "none", ON_SLURM)
     number = device.partition(":")[2]
     wanted = [int(number)] if number else list(range(n_visible))
     if not wanted or wanted[-1] >= n_visible:
-        raise InputError("resource device", f"{device}, a device that torch can use", "none of that name", MEND)
+        raise InputError(
+            "resource device", f"{device}, a device that torch can use", "none of that name", ON_SLURM if slurm_job else WITHOUT_GPU
+        )
     if len(wanted) < n:
-        raise InputError("resource gpu", f"at most {len(wanted)}, which torch can use", n, "--set-resources <rule>:gpu=<fewer>")
+        raise InputError(
+            "resource gpu", f"at most {len(wanted)}, which torch can use", n, f"set ROBUSTLENS_TRAINING_GPUS={len(wanted)}, or fewer"
+        )
     if slurm_job and n_visible == n:  # what Slurm gave to one job needs no lock, unless several processes share it
         return wanted
     names = [_identity(index) for index in wanted]

@@ -74,6 +74,28 @@ def start_log(path: Path | None, title: str) -> None:
         log.info(given)
 
 
+def add_to_log(path: str | Path, sentence: str, anew: bool) -> None:
+    """Write into the log of a job that runs elsewhere, or never began: behind what its failed attempts wrote; ``anew``: it did not begin, so
+    that what an earlier success left there is of another job and goes."""
+    path = Path(path)
+    with suppress(OSError):
+        if anew:
+            path.unlink(missing_ok=True)
+        _take_up(path)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%H:%M:%S')} {sentence}\n")
+
+
+def state_of(path: str | Path) -> tuple[int, ...] | None:
+    """What changes when a log is written or made anew; None where there is none. Opened for it: a shared file system then looks again."""
+    try:
+        with open(path, "rb") as file:
+            found = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def describe_allocation() -> str:
     """What a scheduler gave to this process, such as ``Slurm job 12 on node gpu0, CUDA_VISIBLE_DEVICES 1``; empty without one."""
     parts = []

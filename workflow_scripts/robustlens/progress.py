@@ -14,6 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from robustlens.cluster.messages import said_of_failure
+from robustlens.cluster.runs import words_of_lock
+from robustlens.cluster.watching import Refusals, Waiting
+from robustlens.job import state_of
 from robustlens.meter import duration
 from robustlens.plan.jobs import VARIABLE, JobList, event_of, plain
 from robustlens.plan.rates import usual_seconds
@@ -22,6 +26,7 @@ EVERY = 2.0, 60.0  # seconds between two lines of a stage, at least: at the begi
 SHARE = 0.01  # of the time since the beginning that passes between two lines of a stage
 CHATTER = ("progress", "job_finished", "job_started", "shellcmd")  # events that the lines here stand for
 SELECTING = "Select jobs to execute..."
+REFUSED = "Exception in run_job for rule "  # how the executor begins a trace of what the line about the job says
 Record = Any  # a record of logging with what Snakemake adds to it: the fields of the event
 PLAN = "plan"  # the rule beside whose table nothing is to be on the screen
 TIME = re.compile(r"^\d\d:\d\d:\d\d ")  # in front of what a job logs itself
@@ -39,6 +44,8 @@ def watch(logger: logging.Logger, workflow) -> None:
     if path := os.environ.get(VARIABLE):
         logger.addHandler(JobList(path))
         return
+    if not workflow.output_settings.dryrun:
+        logger.addHandler(Refusals(workflow))
     screen: Any = next((handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"), None)
     if screen is None or workflow.output_settings.dryrun:
         return  # another log handler has the screen
@@ -46,7 +53,9 @@ def watch(logger: logging.Logger, workflow) -> None:
     screen.addFilter(Silence(workflow, "rules" in quiet))
     if "all" not in quiet:
         table = Path(workflow.basedir, "resources", "rates.csv")
-        logger.addHandler(Progress(screen.stream, quiet="progress" in quiet, usual=partial(usual_seconds, table=table)))
+        progress = Progress(screen.stream, quiet="progress" in quiet, usual=partial(usual_seconds, table=table))
+        logger.addHandler(progress)
+        logger.addHandler(Waiting(progress.write))
 
 
 class Silence(logging.Filter):
@@ -58,7 +67,8 @@ class Silence(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno > logging.INFO:
-            return True
+            record.msg = words_of_lock(record.msg)
+            return not str(record.msg).startswith(REFUSED)
         settings = self._workflow.dag_settings
         if settings is not None and set(settings.targets) == {PLAN}:
             return False
@@ -70,7 +80,7 @@ class Silence(logging.Filter):
 # -------------------------------------------------------------------------------------------------------------------- counting
 @dataclass
 class Running:
-    """A job that was started: what it is called, and where it writes."""
+    """A job that was started: what it is called, and where it writes; ``before``: the state of its log by then, see :func:`robustlens.job.state_of`."""
 
     rule: str
     words: str
@@ -78,6 +88,7 @@ class Running:
     logs: list[str]
     started: float
     is_target: bool
+    before: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -180,17 +191,18 @@ class Progress(logging.Handler):
         try:
             taker(record)
         except Exception as error:
-            self._write(f"No more lines of progress: {type(error).__name__}: {error}")
+            self.write(f"No more lines of progress: {type(error).__name__}: {error}")
             self._broken = True
 
     def close(self) -> None:
         """Say once more which jobs have failed for good."""
         failed, self._failed = self._failed, {}
         if failed:
-            self._write("\n".join([f"{len(failed)} job{'s' * (len(failed) > 1)} failed:", *(f"  {line}" for line in failed.values())]))
+            self.write("\n".join([f"{len(failed)} job{'s' * (len(failed) > 1)} failed:", *(f"  {line}" for line in failed.values())]))
         super().close()
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Put lines on the screen, as long as there is one."""
         try:
             self._stream.write(text + "\n")
             self._stream.flush()
@@ -207,7 +219,8 @@ class Progress(logging.Handler):
         words = " ".join([str(record.rule_name), *(f"{key}={value}" for key, value in plain(record.wildcards).items())])
         logs = [str(path) for path in record.log or []]
         images = images if isinstance(images, int) else 0
-        self._running[record.jobid] = Running(str(record.rule_name), words, images, logs, now, not record.output)
+        before = state_of(logs[0]) if logs else None
+        self._running[record.jobid] = Running(str(record.rule_name), words, images, logs, now, not record.output, before)
         self._tally.begin(str(record.rule_name), now)
 
     def _finish(self, record: Record) -> None:
@@ -222,10 +235,10 @@ class Progress(logging.Handler):
         pause = min(max(EVERY[0], SHARE * (now - self._started)), EVERY[1])
         if not job.is_target and (stage.done >= stage.total or now - stage.said >= pause):
             stage.said = now
-            self._write(self._line(job.rule, stage, now))
+            self.write(self._line(job.rule, stage, now))
         stages = self._tally.stages.values()
         if all(other.done >= other.total for other in stages):
-            self._write(f"All {sum(other.done for other in stages):,} jobs done in {duration(now - self._started)}")
+            self.write(f"All {sum(other.done for other in stages):,} jobs done in {duration(now - self._started)}")
 
     def _line(self, rule: str, stage: Stage, now: float) -> str:
         """``predict  12 of 48 jobs  9,600 images  812 images/s  35 s left  |  all: 53 of 144 jobs  4 min left``, in columns."""
@@ -244,25 +257,28 @@ class Progress(logging.Handler):
         return "  ".join([*parts, f"{duration(rest)} left"] if rest else parts)
 
     def _fail(self, record: Record) -> None:
-        self._report(record.jobid, str(record.rule_name), [str(path) for path in record.log or []])
+        self._report(record.jobid, str(record.rule_name), [str(path) for path in record.log or []], getattr(record, "rule_msg", None))
 
     def _fail_group(self, record: Record) -> None:
         extra = [str(path) for path in record.aux_logs or []]
         for job in record.job_error_info:
             self._report(job["jobid"], str(job["rule_name"]), [*map(str, job["log"] or []), *extra])
 
-    def _report(self, jobid: int, rule: str, logs: list[str]) -> None:
+    def _report(self, jobid: int, rule: str, logs: list[str], message: str | None = None) -> None:
         job = self._running.pop(jobid, None)
         if job is not None:
             self._tally.fail(job, jobid in self._failed, self._clock())
         own = job.logs if job else logs[:1]
+        said, last = said_of_failure(message), ""
+        if own and (job is None or state_of(own[0]) != job.before):  # else it is of an earlier job
+            last = reason_in(own[0])
         attempt = self._attempts[jobid] = self._attempts.get(jobid, 0) + 1
         what = f"FAILED {job.words if job else rule}" + (f" (attempt {attempt})" if attempt > 1 else "")
         places = [f"see {own[0]}"] if own else []
         places += [f"Slurm log: {path}" for path in logs if path not in own]
-        line = ": ".join(part for part in (what, reason_in(own[0]) if own else "", ", ".join(places)) if part)
+        line = ": ".join(part for part in (what, last or (said.sentence if said else ""), ", ".join(places)) if part)
         self._failed[jobid] = line
-        self._write(line)
+        self.write(line)
 
 
 def jobs_done(done: int, total: int, largest: int) -> str:

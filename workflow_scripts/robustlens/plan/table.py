@@ -94,6 +94,8 @@ def table(stages: Sequence[Stage]) -> str:
         counts = (f"{stage.to_do:,}", f"{stage.built:,}", stage.images.text(), stage.forward.text(), stage.backward.text())
         times = (total.text(second, 1) for total in (stage.cpu, stage.gpu, stage.longest))
         rows.append((stage.name, *counts, *times, stage.n_bytes.text(byte, 1)))
+    if not everything.gpu.n:  # none is asked for
+        rows = [(*row[:7], *row[8:]) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_row(row, widths) for row in rows]
     line = "-" * max(map(len, lines))
