@@ -110,7 +110,9 @@ def test_slurms_times_and_sizes():
 
 
 # -------------------------------------------------------------------------------------------------------------------- messages
-SBATCH = "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: {}'.\n    sbatch call:\n        sbatch\nFor further"
+SBATCH = (
+    "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: {}'.\n    sbatch call:\n  sbatch\nFor further"
+)
 
 
 @pytest.mark.parametrize(

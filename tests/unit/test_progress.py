@@ -184,7 +184,7 @@ def test_how_slurm_ended_a_job_is_in_its_line_where_its_log_says_nothing(log_fil
     run = Run()
     run.begin(predict=1)
     run.start(1, log=[log_file])
-    message = "SLURM-job '12' failed, SLURM status is: '{}'. Detailed failure reason unavailable.For further error details see the cluster/cloud log"
+    message = "SLURM-job '12' failed, SLURM status is: '{}'. Detailed failure ... For further error details see the cluster/cloud log"
     run.fail(1, log=[log_file], message=message.format("TIMEOUT"))
     run.start(1, log=[log_file])
     write_reason(log_file)

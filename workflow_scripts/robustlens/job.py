@@ -75,8 +75,8 @@ def start_log(path: Path | None, title: str) -> None:
 
 
 def add_to_log(path: str | Path, sentence: str, anew: bool) -> None:
-    """Write into the log of a job that runs elsewhere, or never began: behind what its failed attempts wrote; ``anew``: it did not begin, so
-    that what an earlier success left there is of another job and goes."""
+    """Write into the log of a job that runs elsewhere, or never began, behind what its failed attempts wrote. ``anew``: it did not begin;
+    what an earlier success left there is of another job, and goes."""
     path = Path(path)
     with suppress(OSError):
         if anew:

@@ -92,5 +92,5 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _as_made_here(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    """A member of a tar archive that lands in ``folder``: with the mode of what is made here, for its own may keep others from reading it."""
-    return tarfile.data_filter(member, folder).replace(mode=None, deep=False)
+    """A member of a tar archive that lands in ``folder``: with the mode of what is made here, for its own may keep others from it."""
+    return tarfile.data_filter(member, folder).replace(mode=None, deep=False)  # type: ignore[arg-type]

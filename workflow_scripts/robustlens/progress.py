@@ -80,7 +80,7 @@ class Silence(logging.Filter):
 # -------------------------------------------------------------------------------------------------------------------- counting
 @dataclass
 class Running:
-    """A job that was started: what it is called, and where it writes; ``before``: the state of its log by then, see :func:`robustlens.job.state_of`."""
+    """A job that was started: what it is called, and where it writes; ``before``: :func:`state_of` its log by then."""
 
     rule: str
     words: str

@@ -42,7 +42,7 @@ def words_of_lock(message: object) -> object:
     where = f" in Slurm job {run['slurm_job']}" if "slurm_job" in run else ""
     whose = f"It is that of process {run.get('process')} on {run.get('host')}{where}, started {run.get('started')}.\n" if run else ""
     return (
-        f"{message}\n{whose}If that run still goes on, wait for it, or end it with Ctrl-C where it runs. If it was killed: over Slurm, call "
+        f"{message}\n{whose}If that run still goes on, wait for it, or end it with Ctrl-C where it runs. If it was killed: over Slurm, "
         "slurm/recover, which looks whether it lives, cancels the jobs that it left in the queue and unlocks (docs/cluster.md); "
         "otherwise snakemake --unlock."
     )

@@ -83,8 +83,8 @@ class Waiting(logging.Handler):
         said = self._ask(("squeue", "--noheader", "--states=PENDING", f"--name={run}", "--format=%i|%r|%k")) or ""
         jobs: dict[tuple[str, str], list[str]] = {}
         for number, reason, comment in (line.split("|", 2) for line in said.splitlines() if line.count("|") >= 2):
-            rule = COMMENT.match(comment)
-            jobs.setdefault((rule[1] if rule else comment, reason), []).append(number)
+            found = COMMENT.match(comment)
+            jobs.setdefault((found[1] if found else comment, reason), []).append(number)
         for (rule, reason), numbers in jobs.items():
             advice, now = advice_for_waiting(reason), self._clock()
             if advice and now - self._said.get((rule, reason), -AGAIN) >= AGAIN:
