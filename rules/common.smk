@@ -10,12 +10,13 @@ from pathlib import Path
 sys.path.append(f"{ROOT}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
+from robustlens.cluster.limits import PIXELS
 from robustlens.cluster.runs import forget_run, record_run
 from robustlens.code_digest import code_digest, user_code_digest
 from robustlens.config import check_file
 from robustlens.errors import InputError
 from robustlens.owner import check_owner, claim
-from robustlens.plan.dumps import is_streamed
+from robustlens.plan.dumps import is_streamed, largest_image
 from robustlens.progress import watch
 from robustlens.search_path import check_search_path
 from robustlens.schema import check_schema
@@ -60,6 +61,7 @@ RENDERED_CONCEPTS = [name for name, spec in config["concepts"].items() if spec["
 NOISE = config["activations"]["noise"]
 SMOOTHNESS_SETS = ["clean", NOISE] if NOISE else []
 IMAGE_SETS = [*config["concepts"], *SMOOTHNESS_SETS]
+os.environ[PIXELS] = str(largest_image(config))  # for the memory that slurm/config.yaml asks for
 STREAMED = is_streamed(config, Path(".snakemake/robustlens-maps.json"))
 DUMPED_MODELS = config["activations"]["keep"] if STREAMED else config["models"]
 COMPLEXITY_THRESHOLDS = sorted({config["complexity"]["iou"], *config["complexity"]["curve"]})

@@ -1,6 +1,7 @@
 """What Slurm allows, says and keeps waiting, read from what its commands print: requests that keep to it, and what to change."""
 
 import math
+import os
 
 import pytest
 
@@ -81,6 +82,13 @@ def test_requests_keep_to_the_limits_at_every_attempt_and_it_is_said_once(capsys
     said = capsys.readouterr().err
     assert said.startswith("Slurm, partition gpu: a job may have 60 min, 12,000 MB, 8 CPUs a node; no attempt asks for more")
     assert said.count("\n") == 1 and "max_runtime" in said and "epochs_per_job" in said
+
+
+@pytest.mark.parametrize(("side", "mb"), [(32, 4244), (64, 4979), (224, 16000), (448, 16000)])
+def test_a_network_job_asks_for_what_its_images_need(side, mb, monkeypatch):
+    monkeypatch.setenv(limits.PIXELS, f"{side**2}")
+    asked = os.path.expandvars(Limits("gpu").network_memory(16000, 128000, batch_size=256))  # as Snakemake evaluates it
+    assert [eval(asked, {"attempt": attempt}) for attempt in (1, 2, 3)] == [mb, 2 * mb, 3 * mb]
 
 
 def test_requests_within_the_limits_are_not_spoken_of(capsys):

@@ -16,6 +16,8 @@ from robustlens.errors import InputError
 PARTITIONS = ("scontrol", "--all", "--oneliner", "show", "partition")
 NODES = ("sinfo", "--all", "--noheader", "--Node", "--format=%R|%m|%c|%G")
 QOS = ("sacctmgr", "--noheader", "--parsable2", "show", "qos", "format=Name,MaxWall,MaxTRES,Flags", "where")
+PIXELS = "ROBUSTLENS_PIXELS"  # of the environment: px of the study's largest image, as the workflow finds it in the config
+USUAL_PIXELS = 256 * 224**2  # px of all images of a pass for which what a network job has always asked for was found to be enough
 PATIENCE = 10.0  # seconds that a command of Slurm's may take
 UNITS = {"": 1, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}  # of memory, in MB
 _said: set[str] = set()
@@ -39,6 +41,16 @@ class Limits:
         """The same of memory in MB; ``most``: where a request ends to grow in any case."""
         self._say_where(self.mem_mb < min(3 * mem_mb, most))
         return f"min({mem_mb} * attempt, {min(most, self.mem_mb):.0f})"
+
+    def network_memory(self, mem_mb: int, most: int, batch_size: int) -> str:
+        """The same of a job that runs a network: a quarter of ``mem_mb`` in any case, and of the rest as much as its images need.
+
+        All of it for a pass of ``USUAL_PIXELS`` or more. How large an image is the workflow says when the expression is evaluated.
+        """
+        self._say_where(self.mem_mb < min(3 * mem_mb, most))
+        base = mem_mb // 4
+        first = f"int({base} + {mem_mb - base} * min(1, {batch_size} * ${PIXELS} / {USUAL_PIXELS}))"
+        return f"min({first} * attempt, {min(most, self.mem_mb):.0f})"
 
     def cpus(self, n: int) -> int:
         """``n``, or what the nodes have."""

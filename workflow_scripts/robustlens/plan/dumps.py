@@ -11,7 +11,7 @@ from robustlens.files import write_json
 
 BYTES = 2  # of a value, float16
 MOST_VALUES = 300  # that a layer set gives for each pixel, as taken where this already settles it; all 53 convolutions of a ResNet-50: 221
-BRODEN_SIDE = 224  # px, taken for concept sets that are brought: their folder may not be there yet
+USUAL_SIDE = 224  # px, taken where a size is not in the config: the folder of a concept set may not be there yet
 
 
 def is_streamed(config: dict, cache: Path) -> bool:
@@ -41,6 +41,11 @@ def is_streamed(config: dict, cache: Path) -> bool:
     return total > asked["largest_dump"]
 
 
+def largest_image(config: dict) -> int:
+    """px of the largest image that a network of the study sees."""
+    return max(_side(spec, USUAL_SIDE) for spec in {**config["sources"], **config["concepts"]}.values()) ** 2
+
+
 def _known(cache: Path) -> dict[str, int]:
     """What was found before; nothing where it cannot be read, for it can be found again."""
     try:
@@ -51,10 +56,10 @@ def _known(cache: Path) -> dict[str, int]:
 
 def _image_sets(config: dict) -> list[tuple[int, int]]:
     """Number and side in px of the images of each set that a network's activations are taken of."""
-    sets = [(spec["n_images"], _side(spec, BRODEN_SIDE)) for spec in config["concepts"].values()]
+    sets = [(spec["n_images"], _side(spec, USUAL_SIDE)) for spec in config["concepts"].values()]
     clean = config["sources"].get("clean")
     if clean and config["activations"]["noise"]:
-        sets += 2 * [(min(config["activations"]["n_images"], clean["n_images"]), _side(clean, BRODEN_SIDE))]
+        sets += 2 * [(min(config["activations"]["n_images"], clean["n_images"]), _side(clean, USUAL_SIDE))]
     return sets
 
 
