@@ -97,6 +97,31 @@ def test_every_table_claim_and_kind_of_stimulus_has_its_methods():
     assert [kind for kind in KINDS if f"* **{kind}**" not in DOCS["methods.md"]] == []
 
 
+# ------------------------------------------------------------------------------------------------------------- cluster.md
+def test_the_table_of_requests_has_every_rule_where_it_runs():
+    """Beside the main process, on the GPU partition, or on the other."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk"))]
+    bodies = dict(pair for text in texts for pair in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.M | re.S))
+    local = {name for name, body in bodies.items() if "localrule: True" in body}
+    local |= {
+        name for text in texts for block in re.findall(r"^localrules:\n((?: +.*\n)+)", text, re.M) for name in re.findall(r"\w+", block)
+    }
+    networks = {name for name, body in bodies.items() if "device=NETWORK" in body}
+    expected = {"none": local, "GPU": networks, "CPU": bodies.keys() - local - networks}
+    section = DOCS["cluster.md"].split("## What a job asks for\n")[1].split("\n## ")[0]
+    found: dict[str, list[str]] = {}
+    for line in re.findall(r"^\| `.*", section, re.M):
+        rules, where = line.strip("| ").split(" | ")[:2]
+        found.setdefault(where.split(":")[0], []).extend(in_backticks(rules))
+    assert {where: sorted(rules) for where, rules in found.items()} == {where: sorted(rules) for where, rules in expected.items()}
+
+
+def test_the_table_of_settings_is_the_top_of_the_profile():
+    top = re.findall(r'^    (\w+) = site\("(\w+)"', (ROOT / "slurm/config.yaml").read_text(encoding="utf-8"), re.M)
+    table = re.findall(r"^\| (\w+) \| `ROBUSTLENS_(\w+)` \|", DOCS["cluster.md"], re.M)
+    assert len(top) > 12 and sorted(table) == sorted(top)
+
+
 # -------------------------------------------------------------------------------------------------------------- all pages
 def is_there(name: str) -> bool:
     """Whether a dotted name is a module of the library, or something that one defines; nothing is imported."""

@@ -19,6 +19,7 @@ OPENERS = {"open": "r", "File": "r", "ZipFile": "r", "fdopen": "r", "ParquetWrit
 KEPT = {"replacing", "TemporaryDirectory", "BytesIO"}  # what gives something that may be written to
 FREE = {  # functions that write in another way, and why
     ("robustlens/downloads.py", "_receive"): "what has come of a download is kept for the next attempt",
+    ("robustlens/job.py", "add_to_log"): "a log, which grows",
     ("robustlens/plan/jobs.py", "__init__"): "the list of a dry run, in a temporary folder",
     ("robustlens/models/parallel.py", "_work"): "the error of a process, in a temporary folder",
     ("robustlens/models/parallel.py", "_advance"): "a method of this name, which calls write_state",

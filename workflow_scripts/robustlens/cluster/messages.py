@@ -23,7 +23,7 @@ ADVICE = {  # pattern of what Slurm says -> what to do; the first that is found
     r"gres|gpus": f"set gpus and gpu_model {TOP} (ROBUSTLENS_GPUS, ROBUSTLENS_GPU_MODEL): `sinfo -o '%P %G'`",
     r"partition": f"set cpu_partition and gpu_partition {TOP} (ROBUSTLENS_CPU_PARTITION, ROBUSTLENS_GPU_PARTITION): `sinfo -s`",
     r"memory": f"set max_mem {TOP} (ROBUSTLENS_MAX_MEM, MB): `sinfo -o '%P %m'`",
-    r"node configuration|cpu count|node count": f"set max_mem, gpus, gpu_model and constraint {TOP} to what a node has: `sinfo -o '%P %m %G %f'`",
+    r"node configuration|cpu count|node count": f"set max_mem, gpus, gpu_model and constraint {TOP} to what a node has: `sinfo -N -l`",
     r"submit": "let fewer jobs be in the queue: --jobs 20, or `jobs` in slurm/config.yaml",
 }
 USUAL = {
@@ -43,13 +43,14 @@ WAITING = {  # pattern of the reason of a job that is pending -> what to do; the
     r"^(QOS|Assoc)Max(Wall|CpuMinutes|GRESMinutes)|PartitionTimeLimit|^(QOS|Assoc)?TimeLimit": ADVICE["time limit|wall"],
     r"^(QOS|Assoc)Max(Mem|Memory)\w*PerJob|^(QOS|Assoc)?MaxMem": ADVICE["memory"],
     r"^(QOS|Assoc)Max(GRES|Cpu|Node)\w*PerJob": "lower gpus, training_gpus or cpus_per_task in slurm/config.yaml, or set another qos",
-    r"^InvalidAccount|AccountNotAllowed": ADVICE["account|association"],
-    r"^InvalidQOS|QOSNotAllowed": ADVICE["qos"],
+    r"^InvalidAccount|AccountNotAllowed|account not permitted": ADVICE["account|association"],
+    r"^InvalidQOS|QOSNotAllowed|QOS not permitted": ADVICE["qos"],
     r"Grp|MaxJobs|PerUser|PerAccount|UsageThreshold|Licenses": OTHERS,
-    r"ReqNodeNotAvail|Reserved": "its nodes are down or reserved (`scontrol show reservation`): a max_runtime that ends before may let it start",
+    r"ReqNodeNotAvail|Reserved": "its nodes are down or reserved (`scontrol show reservation`): a max_runtime that ends before may help",
     r"BadConstraints|Constraint": ADVICE["feature|constraint"],
     r"Reservation": ADVICE["reservation"],
-    r"PartitionDown|PartitionInactive|PartitionConfig|PartitionNodeLimit": ADVICE["partition"],
+    r"PartitionConfig|PartitionNodeLimit": "no node of the partition has the CPUs, memory or GPUs that it asks for: `sinfo -N -l`",
+    r"PartitionDown|PartitionInactive": ADVICE["partition"],
     r"Held": "`scontrol release <job>` lets it go, or ask who looks after the cluster",
 }
 
