@@ -21,8 +21,9 @@ def studies(slurm, source, reference, copy_of) -> tuple[Study, Study]:
     """The study from nothing, and the study with faults; both at a time on one cluster, finished."""
     whole, faulty = Study(Path(shutil.copytree(source, source.with_name("whole"))), fresh=False), copy_of("faulty", range(3))
     profile = faulty.folder / "slurm/config.yaml"
-    assert "min(16000 * attempt" in (text := profile.read_text())
-    profile.write_text(text.replace("min(16000 * attempt", "min(1500 * attempt"))
+    asked = "gpu.network_memory(16000, most=128000, batch_size=batch_size)"
+    assert asked in (text := profile.read_text())
+    profile.write_text(text.replace(asked, "gpu.memory(1500, most=128000)"))
     for name, fault in {CANCELLED: "hold", TOO_LONG: "hold", TOO_LARGE: "allocate 1200"}.items():
         faulty.plan(name, fault)
     predictions = faulty.folder / "results/predictions/alexnet-s/hard"
