@@ -23,18 +23,18 @@ DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "sbatch")
 
 
 class Clusters:
-    """At most one cluster of the two kinds is up at a time."""
+    """At most one cluster is up at a time; what sets its kind apart is an option of the script beside this file."""
 
     def __init__(self):
-        self.folder, self.n_started, self.accounting = Path(tempfile.mkdtemp(prefix="robustlens-slurm-")), 0, None
+        self.folder, self.n_started, self.kind = Path(tempfile.mkdtemp(prefix="robustlens-slurm-")), 0, None
 
-    def provide(self, *, accounting: bool) -> None:
+    def provide(self, *kind: str) -> None:
         """A cluster of this kind with an empty queue and four idle nodes."""
-        if self.accounting != accounting or subprocess.run(["scontrol", "ping"], capture_output=True, timeout=60).returncode:
+        if self.kind != kind or subprocess.run(["scontrol", "ping"], capture_output=True, timeout=60).returncode:
             self.stop()
             self.n_started += 1
-            cluster("up", self.folder / str(self.n_started), *([] if accounting else ["--no-accounting"]))
-            self.accounting = accounting
+            cluster("up", self.folder / str(self.n_started), *kind)
+            self.kind = kind
         call("scancel", "--user=root")
         wait_for(lambda: not queue(), "an empty queue", 60)
         wait_for(lambda: len(set(call("sinfo", "--noheader", "--Node", "--states=idle", "--format=%N").split())) == 4, "idle nodes", 60)
@@ -42,7 +42,7 @@ class Clusters:
     def stop(self) -> None:
         """Also one that an earlier session left behind."""
         cluster("down")
-        self.accounting = None
+        self.kind = None
 
 
 @pytest.fixture(scope="session")
@@ -72,12 +72,18 @@ def _locked(file) -> bool:
 @pytest.fixture(scope="module")
 def slurm(clusters):
     """A cluster with accounting, as most sites have it."""
-    clusters.provide(accounting=True)
+    clusters.provide()
 
 
 @pytest.fixture(scope="module")
 def slurm_without_accounting(clusters):
-    clusters.provide(accounting=False)
+    clusters.provide("--no-accounting")
+
+
+@pytest.fixture(scope="module")
+def slurm_with_limits(clusters):
+    """One that asks for an account, a QOS and the model of a GPU, and bounds time and memory."""
+    clusters.provide("--limits")
 
 
 @pytest.fixture(scope="session")

@@ -104,9 +104,9 @@ class Study:
         """What a Slurm job printed."""
         return next(self.folder.glob(f"logs/slurm/**/{number}.log")).read_text()
 
-    def recover(self) -> str:
+    def recover(self, *options: str) -> str:
         """What ``slurm/recover`` prints."""
-        return call("slurm/recover", cwd=self.folder, env=self.environment)
+        return call("slurm/recover", *options, cwd=self.folder, env=self.environment)
 
     def plan(self, name: str, fault: str) -> None:
         """Let the job of this name (``rule-wildcard-wildcard``) commit a fault, again where it did before; see faults.py."""

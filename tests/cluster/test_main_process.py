@@ -1,8 +1,11 @@
 """The main process is ended by Ctrl-C, then by kill -9: each time the same command again."""
 
+import platform
 import shutil
 import signal
 from pathlib import Path
+
+import pytest
 
 from slurm_runs import Study, queue, wait_for
 
@@ -39,7 +42,12 @@ def test_interrupted_and_killed(slurm, copy_of, reference):
         run.signal(signal.SIGKILL)
         run.process.wait()
     assert queue(), "a job that goes on without the main process"
-    assert "no job of run" in study.recover()
+    record = study.folder / ".snakemake/robustlens-run"
+    record.write_text(record.read_text().replace(f"host {platform.node()}", "host login2"))
+    with pytest.raises(pytest.fail.Exception, match="may live on login2"):
+        study.recover()
+    assert queue()
+    assert "no job of run" in study.recover("--lost")  # who calls it knows that login2 is gone
     assert not queue()
 
     with study.make() as run:
