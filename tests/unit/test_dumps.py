@@ -8,7 +8,7 @@ import yaml
 
 from robustlens.errors import InputError
 from robustlens.plan import dumps, networks
-from robustlens.plan.dumps import is_streamed
+from robustlens.plan.dumps import is_streamed, largest_image
 from robustlens.plan.networks import map_cells
 
 ALEXNET = {"architecture": "alexnet", "arguments": {}, "layers": ["features.1", "features.4"]}
@@ -98,3 +98,10 @@ def test_the_miniature_is_stored_without_a_look():
     config = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text())
     config["activations"] |= {"mode": "auto", "largest_dump": 50e9}
     assert not is_streamed(config, Path("/nowhere/at/all.json"))
+
+
+def test_the_largest_image_is_that_of_any_set(config):
+    assert largest_image(config) == 64**2
+    config["concepts"]["broden"] = {"kind": "broden", "root": "nowhere"}  # whose size is not in the config
+    assert largest_image(config) == 224**2
+    assert largest_image({"sources": {}, "concepts": {}}) == 224**2

@@ -43,7 +43,7 @@ def is_streamed(config: dict, cache: Path) -> bool:
 
 def largest_image(config: dict) -> int:
     """px of the largest image that a network of the study sees."""
-    return max(_side(spec, USUAL_SIDE) for spec in {**config["sources"], **config["concepts"]}.values()) ** 2
+    return max((_side(spec, USUAL_SIDE) for spec in {**config["sources"], **config["concepts"]}.values()), default=USUAL_SIDE) ** 2
 
 
 def _known(cache: Path) -> dict[str, int]:
