@@ -56,7 +56,7 @@ def main(
     """``predictions``: one Parquet file a model, of which two at most are in memory; ``manifest``: that of ``clean``, if it was predicted;
     ``selected``: then one manifest a pair, of the clean images that both its networks label correctly; ``robustness``:
     decisions by epsilon; ``training``: the learning curve of each network that is trained here, on the labels of its images if ``learned``;
-    ``verified``: one file a user-supplied network, of ``expected`` accuracy on clean (model -> accuracy, None where unknown).
+    ``verified``: one file a user-supplied network; ``expected``: model -> known accuracy on clean, of those that have one.
     ``conflict``: the cue-conflict stimulus; ``corruptions``: image set -> ``corruption``, ``severity``; ``baseline``: the model that
     corruption errors are relative to. None, or empty, where there is none.
     """
@@ -66,7 +66,7 @@ def main(
         table = read_predictions([path])
         model = table["model"].iloc[0]
         paths[model] = path
-        _check(table, dict(zip(expected, verified, strict=True)), expected, curves[curves["model"].isin(learned)])
+        _check(table, {Path(file).parent.name: file for file in verified}, expected, curves[curves["model"].isin(learned)])
         accuracies.append(accuracy(table))
         fives.append(top5(table))
         biases.append(shape_bias(table, conflict))
@@ -90,11 +90,12 @@ def _check(table: pd.DataFrame, verified: dict[str, str], expected: dict, curves
     """Raise InputError for a model whose accuracy on clean images is not what it should be (:mod:`robustlens.verification`)."""
     model, clean = table["model"].iloc[0], table[table["stimulus"] == "clean"]
     curve = curves.loc[curves["model"] == model, "accuracy"]
-    if model in expected:
-        n_classes = json.loads(Path(verified[model]).read_text())["n_classes"]
-        check_accuracy(measured(model, clean["label"], clean["decision"], n_classes), expected[model])
+    n_classes = json.loads(Path(verified[model]).read_text())["n_classes"] if model in verified else max(1, clean["label"].nunique())
+    found = measured(model, clean["label"], clean["decision"], n_classes)
+    if model in verified or expected.get(model) is not None:
+        check_accuracy(found, expected.get(model))
     elif len(clean) and len(curve):
-        check_trained(measured(model, clean["label"], clean["decision"], clean["label"].nunique()), curve.iloc[-1])
+        check_trained(found, curve.iloc[-1])
 
 
 def _of_pairs(paths: dict[str, str], pairs: dict, conflict: str | None, resamples: int) -> tuple[pd.DataFrame, pd.DataFrame]:

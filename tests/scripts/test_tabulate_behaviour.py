@@ -152,7 +152,8 @@ def test_a_study_without_pairs_conflict_images_and_corruptions(tmp_path, predict
 
 def test_the_accuracy_on_clean_is_checked_against_the_config_of_today(tmp_path, predictions):
     """It is 0.98 of 100 images for s, and 0.9 for r."""
-    verified = tmp_path / "verified.json"
+    verified = tmp_path / "s/verified.json"
+    verified.parent.mkdir()
     verified.write_text(json.dumps({"n_classes": 3}))
     run(tmp_path, predictions, STUDY | {"expected": {"s": 0.97}}, verified=[verified])
     with pytest.raises(InputError, match=r"models.s.top1: expected 0.5000 on clean, .*, got 0.9800 \(98 of 100 images"):

@@ -43,7 +43,8 @@ def check_trained(found: dict, training: float) -> None:
     """Raise InputError for a network that learned its training images, to the accuracy ``training``, and guesses on clean ones."""
     if training >= 1 / found["n_classes"] + FAR and _guesses(found):
         asked = f"more correct answers on clean than by guessing among {found['n_classes']} classes, after {training:.4f} in training"
-        raise InputError(f"models.{found['model']}", asked, _in_words(found), "do clean and the training images have the same classes?")
+        advice = "do clean and the training images have the same classes? If it is right, state it as top1"
+        raise InputError(f"models.{found['model']}", asked, _in_words(found), advice)
 
 
 def _guesses(found: dict) -> bool:
