@@ -205,6 +205,26 @@ def test_every_config_key_that_is_named_exists(page):
             assert nodes, name
 
 
+WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen"]
+
+
+def test_numbers_of_things_are_those_that_there_are():
+    """Counts in the pages that begin with the miniature, derived from what they count."""
+    study = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    n_listed = len((ROOT / "resources/claims.csv").read_text(encoding="utf-8").splitlines()) - 1
+    n_expected = len((ROOT / "resources/expected.csv").read_text(encoding="utf-8").splitlines()) - 1
+    said = {(page, line, int(n)) for page in DOCS for line in DOCS[page].splitlines() for n in re.findall(r"C1 to C(\d+)", line)}
+    assert {(page, n) for page, line, n in said if n != (len(claims.CLAIMS) if "claims.csv" in line else n_listed)} == set() != said
+    assert f"study's {WORDS[n_listed]} that a number answers" in DOCS["README.md"]
+    clean, conflict = (study["sources"][name]["n_images"] for name in ("clean", "cue-conflict"))
+    networks = f"trains {WORDS[len(study['models'])]} small networks"
+    made = f"renders {clean + conflict} test images, changes {clean} of them in {WORDS[len(study['stimuli'])]} ways, {networks}"
+    roles = f"({WORDS[len(study['pairs'])]} S/R pairs and\n{WORDS[len(study['controls'])]} controls"
+    assert networks in DOCS["README.md"] and roles in DOCS["README.md"] and made in DOCS["tutorial.md"]
+    for page in ("README.md", "tutorial.md"):
+        assert f"{n_expected} of {n_expected} numbers are in the range to expect" in DOCS[page]
+
+
 def test_the_checks_find_what_is_wrong():
     assert not is_there("robustlens.statistics.wilsen") and not is_there("robustlens.report.statistics")
     assert unknown_keys([SCHEMA], {"stimuli": {"a": {"kind": "contour", "widht": 1}}}) == ["stimuli.a.widht"]

@@ -329,6 +329,15 @@ def test_the_notes_say_where_times_come_from_and_what_is_unknown():
     assert found[-1] == "Unknown for predict: the network."
 
 
+def test_a_stage_of_the_cpu_without_a_rate_is_named():
+    """Corruptions, say: no rate of them ships, and a sum without them looks as one with them."""
+    jobs, rates = example()
+    jobs += [(job(rule, {"shard": "0"}, images=30), Cost(30, amount=36.0), rule != "done") for rule in ("compute_stimulus", "done")]
+    stages_of(jobs, [], rates)
+    (found,) = [line for line in notes(jobs, rates, "rates.csv") if line.startswith("No time")]
+    assert found == "No time is known for compute_stimulus: measured neither here nor in rates.csv. One job that has run here tells."
+
+
 def test_one_job_of_each_rule_without_a_rate_is_to_be_tried():
     jobs, rates = example()
     assert unmeasured(jobs, rates) == []

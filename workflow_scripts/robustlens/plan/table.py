@@ -82,7 +82,7 @@ def stages_of(jobs: Sequence[tuple[Job, Cost, bool]], order: Sequence[str], rate
 
 
 def table(stages: Sequence[Stage]) -> str:
-    """The stages in aligned columns, with units that suit the sums in the header."""
+    """The stages in aligned columns, with units that suit the sums in the header; no column of GPUs where no job asks for one."""
     everything = stages[-1]
     second, time = _unit(max(everything.cpu.total, everything.gpu.total), TIMES)
     byte, size = _unit(everything.n_bytes.total, BYTES)
@@ -131,12 +131,19 @@ def notes(jobs: Sequence[tuple[Job, Cost, bool]], rates: Rates, table_name: str)
         left = "the other "
     if any(rate.unit == "job" for those in rates.used.values() for rate in those):
         found.append("Tables and figures are taken to last as long as those measured; they grow with the study.")
+    if rules := sorted({job.rule for job, cost, to_do in jobs if to_do and _without_a_rate(job, cost, rates)}):
+        found.append(f"No time is known for {_list(rules)}: measured neither here nor in {table_name}. One job that has run here tells.")
     unknown: dict[str, set[str]] = {}
     for job, cost, to_do in jobs:
         if to_do and cost.unknown:
             unknown.setdefault(cost.unknown, set()).add(job.rule)
     found += [f"Unknown for {_list(sorted(rules))}: {reason}." for reason, rules in sorted(unknown.items())]
     return found
+
+
+def _without_a_rate(job: Job, cost: Cost, rates: Rates) -> bool:
+    """Whether a job of the CPU, whose work is known, has no time; those of a GPU are listed by themselves."""
+    return bool(job.output) and cost.amount is not None and device_of(job) == "cpu" and rates.seconds(job, cost) is None
 
 
 def unmeasured(jobs: Sequence[tuple[Job, Cost, bool]], rates: Rates) -> list[Job]:
