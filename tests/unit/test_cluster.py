@@ -2,8 +2,11 @@
 
 import math
 import os
+import sys
+from pathlib import Path
 
 import pytest
+import yte
 
 from robustlens.cluster import limits
 from robustlens.cluster.limits import Limits, limits_of, megabytes_in, minutes_in
@@ -115,6 +118,39 @@ def test_slurms_times_and_sizes():
     assert {text: minutes_in(text) for text in times} == times
     sizes = {"UNLIMITED": math.inf, "": math.inf, "64000": 64000, "12G": 12288, "1.50T": 1572864, "512M": 512}
     assert {text: megabytes_in(text) for text in sizes} == sizes
+
+
+PROFILE = Path(__file__).resolve().parents[2] / "slurm/config.yaml"
+
+
+def read_profile(monkeypatch, folder, *words):
+    """The profile as ``snakemake <words>`` reads it in ``folder``, on a machine without Slurm."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["snakemake", *map(str, words)])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("SLURM_CONF", "/dev/null")
+    monkeypatch.setenv(limits.PIXELS, "1")
+    return yte.process_yaml(PROFILE.read_text())
+
+
+@pytest.mark.parametrize(
+    "words", [("--profile", PROFILE.parent), (f"--profile={PROFILE.parent}",), ("-s", PROFILE.parents[1] / "Snakefile")]
+)
+def test_the_profile_is_read_in_any_folder(tmp_path, monkeypatch, words):
+    for name, value in {"QOS": "short", "CONSTRAINT": "all", "RESERVATION": "course", "MAX_RUNTIME": "60", "MAX_MEM": "12000"}.items():
+        monkeypatch.setenv(f"ROBUSTLENS_{name}", value)
+    found = read_profile(monkeypatch, tmp_path, *words)
+    usual, training = found["default-resources"], found["set-resources"]["train_model"]
+    assert (usual["qos"], usual["constraint"], found["slurm-reservation"]) == ("'short'", "'all'", "course")
+    assert (usual["runtime"], training["runtime"]) == ("min(60 * attempt, 60)", "min(1440 * attempt, 60)")
+    assert usual["mem_mb"] == "min(4000 * attempt, 12000)" and training["mem_mb"].endswith(", 12000)") and training["qos"] == "'short'"
+
+
+def test_a_profile_that_does_not_find_its_clone_says_so(tmp_path, monkeypatch):
+    with pytest.raises(
+        SystemExit, match=rf"expected a clone of robustlens in {tmp_path}, got none; call snakemake there, or name its Snakefile"
+    ):
+        read_profile(monkeypatch, tmp_path, "--profile", "slurm")
 
 
 # -------------------------------------------------------------------------------------------------------------------- messages
