@@ -39,7 +39,8 @@ ON_DEVICE = [name for name, spec in config["stimuli"].items() if needs_a_device(
 def stimulus_spec(wildcards):
     """What the manipulation depends on; where it comes from and how the report groups it is not its affair."""
     spec = config["stimuli"][wildcards.stimulus]
-    return {key: value for key, value in spec.items() if key not in ("source", "preserves")}
+    exclude = {"exclude": True} if config["on_bad_image"] == "exclude" and {"paintings", "folder"} & set(spec) else {}
+    return {key: value for key, value in spec.items() if key not in ("source", "preserves")} | exclude
 
 
 def stimulus_code(wildcards):

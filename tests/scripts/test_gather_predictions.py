@@ -17,12 +17,12 @@ def gather(tmp_path):
         manifests.append(str(tmp_path / f"{name}.parquet"))
         write_manifest(manifests[-1], image_rows(n, prefix=name))
 
-    def run(*shards):
+    def run(*shards, label=0):
         paths = []
         for number, parts in enumerate(shards):
             rows = [(stimulus, f"{source}-{n}") for stimulus, source, numbers in parts for n in numbers]
             paths.append(str(tmp_path / f"shard-{number}.parquet"))
-            pd.DataFrame(rows, columns=["stimulus", "image_id"]).assign(model="net", number=number).to_parquet(paths[-1])
+            pd.DataFrame(rows, columns=["stimulus", "image_id"]).assign(model="net", number=number, label=label).to_parquet(paths[-1])
         out = tmp_path / "predictions.parquet"
         main(paths, manifests, [str(out)], models=["net"], sources={"clean": 0, "noise": 0, "conflict": 1})
         return pd.read_parquet(out)
@@ -83,3 +83,10 @@ def test_a_shard_that_was_cut_short_is_named(gather, tmp_path):
     with pytest.raises(InputError, match="shard-0.parquet: expected a complete Parquet file, got .*; delete it and run again"):
         main([str(shard)], [], [str(gather.out)], models=["net"], sources={})
     assert not gather.out.exists() and not list(tmp_path.glob(".predictions*"))
+
+
+def test_a_stimulus_of_which_no_image_shows_anything_is_refused(gather):
+    """Its labels are all -1, those of its source are not."""
+    with pytest.raises(InputError, match=r"stimuli.clean: expected an image that shows something, got none"):
+        gather([CLEAN, NOISE, CONFLICT], label=-1)
+    assert not gather.out.exists()

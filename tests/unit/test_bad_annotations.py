@@ -128,7 +128,7 @@ def test_a_picture_elsewhere_on_the_machine_is_not_read(tree, tmp_path_factory, 
 def test_a_label_picture_that_has_no_end_is_not_read(tree):
     (tree / "images/1_object.png").unlink()
     os.mkfifo(tree / "images/1_object.png")
-    with pytest.raises(InputError, match=r"1_object\.png: expected a readable picture, got a pipe"):
+    with pytest.raises(InputError, match=r"1_object\.png: expected a readable label PNG, got a pipe"):
         read_all(tree)
 
 

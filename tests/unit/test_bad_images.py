@@ -2,18 +2,25 @@
 
 import io
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from robustlens import picture_files
+from robustlens.broden import Broden
+from robustlens.cifar_files import _read_sprite
+from robustlens.corruptions.frost_pictures import read_pictures
 from robustlens.errors import InputError
 from robustlens.images import check_pictures, decode, read_manifest, read_shard, write_manifest, write_shard
 from robustlens.stimuli.image_folder import list_image_folder
+from robustlens.stimuli.mask_files import read_mask
+from robustlens.stimuli.paintings import read_painting
 
 
 def encoded(mode: str, colour: object, kind: str = "PNG", **options) -> bytes:
@@ -106,9 +113,59 @@ def test_no_picture_starts_another_program(tmp_path, monkeypatch):
     assert not (tmp_path / "it-ran").exists()
 
 
-def test_pictures_are_opened_in_one_place():
-    library = Path(picture_files.__file__).parent
-    assert [path.name for path in library.rglob("*.py") if "Image.open(" in path.read_text()] == ["picture_files.py"]
+def test_image_files_are_opened_in_one_place():
+    library = Path(picture_files.__file__).parents[1]
+    opens = re.compile(r"Image\.open\(|import .*\bopen as\b|from PIL.Image import|cv2\.imread|imageio|read_image\(|decode_(jpeg|png|image)")
+    assert [path.name for path in library.rglob("*.py") if opens.search(path.read_text())] == ["picture_files.py"]
+
+
+def described(n_bytes: int, chunk: bytes = b"zTXt") -> bytes:
+    """A sound PNG with a description, or a colour profile (``iCCP``), of so many bytes, of which the file has a thousandth."""
+    whole = encoded("RGB", (200, 100, 50))
+    data = chunk + b"Description\0\0" + zlib.compress(bytes(n_bytes))
+    end = whole.index(b"IDAT") - 4
+    return whole[:end] + struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)) + whole[end:]
+
+
+DOORS = {  # whatever reads an image file of a user's, by the path
+    "source": lambda path: decode(path.read_bytes(), path),
+    "style image": lambda path: read_painting(path, 8, 8),
+    "mask": lambda path: read_mask(path, [200]),
+    "frost": lambda path: read_pictures(path.parent),
+    "CIFAR-10": lambda path: _read_sprite(path),
+    "label of Broden": lambda path: read_plane(path),
+}
+
+
+def read_plane(path: Path):
+    return Broden._plane(SimpleNamespace(_check_numbers=lambda where, numbers: None), path, (16, 16))
+
+
+@pytest.mark.parametrize("chunk", [b"zTXt", b"iCCP"])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_description_that_inflates_is_refused_with_the_path_at_every_door(tmp_path, door, chunk):
+    """80 MB from 80 KB. One of 2 MB, which Pillow refuses unless it is told otherwise, is read."""
+    for number in range(1, 6):
+        (tmp_path / f"frost{number}.png").write_bytes(described(80_000_000, chunk))
+    with pytest.raises(InputError, match=r"frost1\.png: expected .*, got .*(MAX_TEXT|too large|Decompressed)"):
+        DOORS[door](tmp_path / "frost1.png")
+    if door in ("source", "style image"):
+        (tmp_path / "frost1.png").write_bytes(described(2_000_000, chunk))
+        assert DOORS[door](tmp_path / "frost1.png") is not None
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "data", [b"no image", encoded("RGB", (1, 2, 3))[:60], claims_size(40_000, 40_000), None], ids=["text", "cut", "bomb", "pipe"]
+)
+def test_every_door_names_the_path(tmp_path, door, data):
+    for number in range(1, 6):
+        if data is None and number == 1 and door != "source":  # whose files are read by robustlens.originals
+            os.mkfifo(tmp_path / "frost1.png")
+        else:
+            (tmp_path / f"frost{number}.png").write_bytes(data or b"")
+    with pytest.raises(InputError, match=r"frost1\.png: expected "):
+        DOORS[door](tmp_path / "frost1.png")
 
 
 @pytest.mark.parametrize("fault", ["a pipe", "a device", "too large"])

@@ -1,5 +1,7 @@
 """Masks of the object in a photograph: from a folder, from a segmentation network, by GrabCut."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,9 @@ from torchvision.models import segmentation
 from robustlens.errors import InputError
 from robustlens.images import read_shard, write_shard
 from robustlens.stimuli import masks as masks_module
+from robustlens.stimuli.made import write_made
 from robustlens.stimuli.make import make_stimulus
+from robustlens.stimuli.mask_files import read_mask
 from robustlens.stimuli.masks import folder_masks, grabcut, grabcut_masks, load_segmenter, segmenter_masks
 from tiny import equal_weights
 
@@ -97,6 +101,115 @@ def test_a_mask_of_another_picture_is_refused(photographs, tmp_path):
     (tmp_path / "other/cat/0.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"0.png: expected a readable mask"):
         list(folder_masks(bare, str(tmp_path / "other")))
+
+
+# ------------------------------------------------------------------------------------------------------ conventions of mask files
+VOC = (
+    [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0] + [90, 30, 60] * 251 + [224, 224, 192]
+)  # the palette's colours; the last one is the border's
+
+
+def classes_of_voc(number=15):
+    """uint8 [64, 64]: a disc of a class, and a border of 255 around it, as in Pascal VOC."""
+    values = np.where(disc(radius=18), 255, 0).astype(np.uint8)
+    values[disc(radius=16)] = number
+    return values
+
+
+def palette(values, colours=VOC):
+    image = Image.fromarray(values, "P")
+    image.putpalette(colours)
+    return image
+
+
+def transparent(alpha, mode):
+    image = Image.new(mode.rstrip("A"), alpha.shape[::-1], "white")
+    image.putalpha(Image.fromarray(alpha))
+    return image
+
+
+OBJECT = disc(radius=16)
+CONVENTIONS = {
+    "0 and 255": (Image.fromarray(OBJECT.astype(np.uint8) * 255), None),
+    "0 and 1": (Image.fromarray(OBJECT.astype(np.uint8)), None),
+    "1 bit": (Image.fromarray(OBJECT), None),
+    "16 bits": (Image.fromarray(OBJECT.astype(np.uint16) * 65535), None),
+    "grey in three channels": (Image.fromarray(OBJECT.astype(np.uint8) * 255).convert("RGB"), None),
+    "1 in a border of 255": (Image.fromarray(classes_of_voc(1)), None),
+    "palette of Pascal VOC": (palette(classes_of_voc()), None),
+    "palette of greys": (palette(OBJECT.astype(np.uint8), [0, 0, 0, 255, 255, 255]), None),
+    "palette, one of two classes": (palette(np.where(disc(radius=6, centre=(5, 5)), 7, classes_of_voc(3)).astype(np.uint8)), [3]),
+    "class numbers in grey": (Image.fromarray(classes_of_voc()), "nonzero"),
+    "class number in grey": (Image.fromarray(classes_of_voc()), [15]),
+    "object is black": (Image.fromarray(np.where(OBJECT, 0, 255).astype(np.uint8)), [0]),
+    "RGBA": (transparent(OBJECT.astype(np.uint8) * 255, "RGBA"), None),
+    "LA": (transparent(OBJECT.astype(np.uint8) * 255, "LA"), None),
+    "RGBA that is opaque": (Image.fromarray(OBJECT.astype(np.uint8) * 255).convert("RGBA"), None),
+}
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_the_object_of_every_convention(name, tmp_path):
+    image, values = CONVENTIONS[name]
+    image.save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png", values), OBJECT)
+
+
+def test_soft_edges_are_cut_at_one_half(tmp_path):
+    fine = Image.fromarray(disc(512, 128, (256, 240)).astype(np.uint8) * 255).resize((64, 64), Image.Resampling.BOX)
+    for ending in ("png", "jpg"):
+        fine.save(tmp_path / f"mask.{ending}")
+        assert (read_mask(tmp_path / f"mask.{ending}") != (np.asarray(fine) > 127)).mean() < (0.001 if ending == "png" else 0.01)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (Image.fromarray(classes_of_voc()), "got the values 0, 15, 255; set mask_values"),
+        (Image.fromarray(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)), r"got the values 0, 1, 2, 3, 4, 5, ... \(4096 values\)"),
+        (Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), "alpha channel, got a colour image"),
+    ],
+    ids=["class numbers in grey", "16 bits of all values", "colours"],
+)
+def test_what_could_mean_two_things_is_asked_for(image, said, tmp_path):
+    image.save(tmp_path / "mask.png")
+    with pytest.raises(InputError, match=rf"mask\.png: expected a mask.*{said}"):
+        read_mask(tmp_path / "mask.png")
+
+
+def test_silhouettes_of_masks_in_a_folder_and_in_the_images_own_alpha(tmp_path):
+    """A VOC mask: the border is ground, so that the silhouette has the disc's area."""
+    (tmp_path / "root/cat").mkdir(parents=True)
+    transparent(OBJECT.astype(np.uint8) * 255, "RGBA").save(tmp_path / "root/cat/0.png")
+    (tmp_path / "masks/cat").mkdir(parents=True)
+    palette(classes_of_voc()).save(tmp_path / "masks/cat/0.png")
+    rows, geometry = rows_of(["cat/0.png"]), {"crop": 64}
+    write_shard(tmp_path / "a.parquet", rows, root=tmp_path / "root", geometry=geometry, origin={"kind": "image-folder"})
+    for parameters in ({"masks": "folder", "folder": str(tmp_path / "masks")}, {"masks": "alpha"}):
+        (made,) = make_stimulus("silhouette", read_shard(tmp_path / "a.parquet"), 0, **parameters)
+        assert np.array_equal(made.image[..., 0] == 0, OBJECT) and made.label is None
+    with pytest.raises(InputError, match=r"cat/0.png\]: expected an image with an alpha channel for `masks: alpha`, got none \(mode RGB\)"):
+        list(make_stimulus("silhouette", stored(tmp_path / "b.parquet", [np.zeros((64, 64, 3), np.uint8)]), 0, masks="alpha"))
+
+
+def test_a_mask_file_that_cannot_be_read_stops_or_has_no_object(tmp_path):
+    """``exclude`` comes from on_bad_image: then the image has no silhouette, and no label."""
+    shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)])
+    (tmp_path / "masks/cat").mkdir(parents=True)
+    (tmp_path / "masks/cat/0.png").write_bytes(b"no image")
+    parameters = {"masks": "folder", "folder": str(tmp_path / "masks")}
+    with pytest.raises(InputError, match=r"masks/cat/0.png: expected a readable mask"):
+        list(make_stimulus("silhouette", shard, 0, **parameters))
+    (made,) = make_stimulus("silhouette", shard, 0, exclude=True, **parameters)
+    assert made.label == -1 and (made.image == 255).all()
+
+
+@pytest.mark.parametrize(("n_images", "stops"), [(9, False), (10, True)])
+def test_a_shard_without_one_usable_image_is_refused(n_images, stops, tmp_path):
+    shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)] * n_images)  # GrabCut finds nothing in an even image
+    with pytest.raises(InputError, match=r"expected an image that shows something, got none of 10") if stops else nullcontext():
+        write_made(tmp_path / "made.parquet", shard.rows, make_stimulus("silhouette", shard, 0, masks="grabcut"), origin={})
+    assert (tmp_path / "made.parquet").exists() != stops
 
 
 # -------------------------------------------------------------------------------------------------------------------- a network

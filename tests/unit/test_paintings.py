@@ -53,6 +53,19 @@ def test_faulty_folders_of_paintings_are_refused(paintings, tmp_path):
         read_painting(paintings / "c.png", 16, 16)
 
 
+def test_a_style_image_that_cannot_be_read_is_passed_over_if_asked(paintings, tmp_path):
+    """``exclude``, of on_bad_image: another one is drawn, and who had a sound one keeps it."""
+    folder = list_paintings(str(paintings))
+    before = [choose_painting(folder, f"i-{k}", 0) for k in range(50)]
+    (paintings / "a/1.jpg").write_bytes(b"no image")
+    assert [choose_painting(folder, f"i-{k}", 0) for k in range(50)] == before
+    after = [choose_painting(folder, f"i-{k}", 0, exclude=True) for k in range(50)]
+    assert all(new == old or old == folder[0] for new, old in zip(after, before, strict=True)) and folder[0] in before
+    assert folder[0] not in after
+    with pytest.raises(InputError, match=r"a/1.jpg: expected a style image that can be read, got .*the last of 20 that i-0 was given"):
+        choose_painting(folder[:1], "i-0", 0, exclude=True)
+
+
 def test_drawn_paintings_are_many_coloured_and_unlike_each_other():
     drawn = [draw_painting(f"i-{k}", 0, 48, 64) for k in range(40)]
     assert all(painting.shape == (48, 64, 3) and painting.dtype == np.uint8 for painting in drawn)

@@ -61,7 +61,7 @@ def test_found_masks_have_limits_of_their_own(tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"masks": "deeplab"}, "silhouette: masks: expected one of given, folder, segmenter, grabcut, got deeplab"),
+        ({"masks": "deeplab"}, "silhouette: masks: expected one of given, folder, segmenter, grabcut, alpha, got deeplab"),
         ({"masks": "folder"}, "silhouette: folder: expected a value for masks: folder, got none"),
         ({"masks": "segmenter", "network": "fcn_resnet50"}, "silhouette: weights: expected a value for masks: segmenter, got none"),
         ({"folder": "x"}, "silhouette: folder: expected none for masks: given, got x"),

@@ -15,6 +15,7 @@ from robustlens.stimuli.make import make_stimulus
 from robustlens.stimuli.pixels import ink_on_paper, to_uint8, to_unit
 from robustlens.stimuli.scrambled import scrambled
 from robustlens.stimuli.silhouette import silhouette
+from tiny import make_shard
 
 EMBEDDED = {"kind": "embedded", "seed": 0}
 PARAMETERS = {
@@ -247,3 +248,12 @@ def test_faulty_requests_are_refused_before_the_first_picture(kind, parameters, 
     shard = write_scenes(tmp_path / "all.parquet", list_scenes("clean", 1, "both", 0))
     with pytest.raises(InputError, match=message):
         make_stimulus(kind, shard, 0, **parameters)
+
+
+@pytest.mark.parametrize("kind", ["edges", "contour", "black-and-white"])
+def test_an_image_that_is_made_blank_has_no_label(kind, tmp_path):
+    """An even image has no edge and no ink, as an empty silhouette has no object: no accuracy counts it."""
+    images = [np.full((16, 16, 3), 200, np.uint8), np.full((16, 16, 3), 200, np.uint8)]
+    images[1][4:12, 4:12] = 0
+    shard = make_shard(tmp_path / "shard.parquet", np.stack(images))
+    assert [one.label for one in make_stimulus(kind, shard, 0)] == [-1, None]

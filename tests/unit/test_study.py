@@ -313,9 +313,8 @@ def test_parameters_are_those_of_the_functions():
     schema = yaml.safe_load(SCHEMA.read_text())["properties"]["stimuli"]["additionalProperties"]["properties"]["kind"]["enum"]
     assert set(PARAMETERS) == set(schema)
     for kind, (must, may) in PARAMETERS.items():
-        own = {
-            name: needed for name, needed in parameters_of(function_of(kind)[0]).items() if name != "textures"
-        }  # of which the rule knows
+        known = parameters_of(function_of(kind)[0]).items()
+        own = {name: needed for name, needed in known if name not in ("textures", "exclude")}  # of which the rules know
         assert own == {**dict.fromkeys(must, True), **dict.fromkeys(may, False)}, kind
 
 

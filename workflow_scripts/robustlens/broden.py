@@ -6,7 +6,6 @@ row an image; a cell of a category's column holds items parted by ``;``: a numbe
 """
 
 import hashlib
-import io
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pandas as pd
 from robustlens.errors import InputError, refusing
 from robustlens.files import replacing
 from robustlens.images import encode_png
-from robustlens.picture_files import below, open_picture, read_file
+from robustlens.picture_files import below, opened_picture
 
 SIZES = ["ih", "iw", "sh", "sw"]  # px: height and width of the image, height and width of its label PNGs
 LARGEST_NUMBER = 2**16 - 1  # of a label: R + 256 * G
@@ -56,7 +55,7 @@ class Broden:
         return np.array(self.index["whole"].iloc[row], np.uint16)
 
     def _plane(self, path: Path, size: tuple[int, int]) -> np.ndarray:
-        with refusing(path, "a readable label PNG"), open_picture(io.BytesIO(read_file(path, path))) as picture:
+        with opened_picture(path, path, "a readable label PNG") as picture:
             red_green = np.asarray(picture.convert("RGB"))[..., :2].astype(np.uint16)
         plane = red_green[..., 0] + 256 * red_green[..., 1]
         if plane.shape != size:

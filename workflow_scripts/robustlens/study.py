@@ -20,7 +20,7 @@ PARAMETERS = {  # of a kind of stimulus, beside kind, source and preserves: thos
     "gaussian-blur": (("sigma",), ()),
     "gaussian-noise": (("sigma",), ()),
     "scrambled": (("grid",), ("permutation",)),
-    "silhouette": ((), ("masks", "folder", "network", "weights", "polarity", "least", "most")),
+    "silhouette": ((), ("masks", "folder", "mask_values", "network", "weights", "polarity", "least", "most")),
     "stylized": ((), ("paintings",)),
     "adain": (("encoder", "decoder", "paintings"), ("alpha",)),
     "cue-conflict": ((), ("engine", "encoder", "decoder")),
@@ -166,7 +166,9 @@ def _check_masks(where: str, spec: dict, source_kind: str) -> None:
     """What the objects of silhouettes, and the engine of cue-conflict images, need."""
     masks = spec.get("masks", "given")
     if spec["kind"] == "silhouette" and masks == "given" and source_kind != "embedded":
-        raise InputError(f"{where}.masks", f"folder, segmenter or grabcut for pictures of kind {source_kind}", "given")
+        raise InputError(f"{where}.masks", f"folder, alpha, segmenter or grabcut for images of kind {source_kind}", "given")
+    if "mask_values" in spec and masks != "folder":
+        raise InputError(f"{where}.mask_values", "masks: folder beside it", masks)
     needed = {"folder": ("folder",), "segmenter": ("network", "weights")}.get(masks, ()) if spec["kind"] == "silhouette" else ()
     if spec["kind"] == "cue-conflict" and spec.get("engine") == "adain":
         needed = ("encoder", "decoder")

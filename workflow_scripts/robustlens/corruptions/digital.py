@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from robustlens.corruptions.draws import uniform
 from robustlens.corruptions.planes import channels_first, channels_last, smooth, to_levels
-from robustlens.picture_files import open_picture
+from robustlens.picture_files import opened_picture
 
 CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # factor about the mean of each channel
 ELASTIC = ((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02))  # strength, sigma, affine
@@ -105,7 +105,8 @@ def jpeg_compression(pixels: Tensor, severity: int) -> Tensor:
     def change(picture: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=JPEG[severity - 1])
-        return open_picture(buffer)
+        with opened_picture(buffer.getvalue(), "an image compressed as JPEG") as compressed:
+            return compressed.convert("RGB")
 
     return _one_by_one(pixels, change)
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from robustlens.errors import InputError
-from robustlens.picture_files import open_picture
+from robustlens.picture_files import opened_picture
 from robustlens.randomness import generator
 
 PUBLISHED = 5  # pictures in use: the published code draws one of the first five of its six
@@ -57,11 +57,8 @@ def read_pictures(folder: Path) -> tuple[np.ndarray, ...]:
         raise InputError(folder, f"the pictures frost1 to frost{PUBLISHED} (.png or .jpg)", f"no {', '.join(missing)}", "leave `frost` out")
     pictures = []
     for number in range(1, PUBLISHED + 1):
-        try:
-            with open_picture(named[number]) as picture:
-                pictures.append(np.asarray(picture.convert("RGB")))
-        except (OSError, SyntaxError) as error:
-            raise InputError(named[number], "a readable picture", error) from error
+        with opened_picture(named[number], named[number]) as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
     return tuple(pictures)
 
 

@@ -35,7 +35,16 @@ MEND = "bring {name}.pth, as a state dict or as safetensors, of the PyTorch port
 
 
 def make_adain(
-    shard: Shard, seed: int, device: str, batch_size: int, *, encoder: str, decoder: str, paintings: str, alpha: float = 1.0
+    shard: Shard,
+    seed: int,
+    device: str,
+    batch_size: int,
+    *,
+    encoder: str,
+    decoder: str,
+    paintings: str,
+    alpha: float = 1.0,
+    exclude: bool = False,
 ) -> Iterator[Made]:
     """Each picture of the shard in the style of a painting, drawn for it from the folder ``paintings``; mask and labels stay.
 
@@ -43,7 +52,7 @@ def make_adain(
     for bit the same in any shard; a GPU differs by rounding (a grey level). Raises InputError before the first picture.
     """
     folder = list_paintings(paintings)
-    chosen = [choose_painting(folder, image_id, seed) for image_id in shard.rows["image_id"]]
+    chosen = [choose_painting(folder, image_id, seed, exclude) for image_id in shard.rows["image_id"]]
     stylizer = Stylizer(encoder, decoder, claim_device(device), alpha)
     return (Made(image, shard.mask(row)) for row, image in enumerate(stylizer.pictures(shard, chosen, read_painting, batch_size)))
 

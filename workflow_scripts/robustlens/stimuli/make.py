@@ -22,7 +22,7 @@ import numpy as np
 
 from robustlens.errors import InputError
 from robustlens.images import Shard
-from robustlens.stimuli.made import Made
+from robustlens.stimuli.made import UNKNOWN, Made
 
 
 def make_stimulus(
@@ -70,7 +70,7 @@ def _check_parameters(kind: str, known: dict[str, bool], parameters: dict) -> No
 
 
 def _one_by_one(change: Callable[..., np.ndarray], shard: Shard, seed: int, parameters: dict) -> Iterator[Made]:
-    """The mask of the object stays, unless the kind's module says ``MOVES_THE_OBJECT = True``."""
+    """The mask of the object stays, unless the kind's module says ``MOVES_THE_OBJECT = True``. An image that is made blank has no label."""
     facts = {
         "pixels": lambda row: shard.pixels(row, row + 1)[0],
         "mask": shard.mask,
@@ -84,4 +84,6 @@ def _one_by_one(change: Callable[..., np.ndarray], shard: Shard, seed: int, para
     needed = [name for name in inspect.signature(change).parameters if name in facts]
     moved = getattr(inspect.getmodule(change), "MOVES_THE_OBJECT", False)
     for row in range(len(shard)):
-        yield Made(change(*(facts[name](row) for name in needed), **parameters), None if moved else shard.mask(row))
+        image = change(*(facts[name](row) for name in needed), **parameters)
+        blank = (image == image[0, 0]).all()  # no edge, no ink: it shows nothing
+        yield Made(image, None if moved else shard.mask(row), UNKNOWN if blank else None)

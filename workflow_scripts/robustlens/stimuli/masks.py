@@ -3,16 +3,19 @@
 Every function gives one mask a row of the shard, in order: uint8 ``[height, width]`` of the row's picture, 0 or 255 = object.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from robustlens.errors import InputError
+from robustlens.errors import InputError, lack
 from robustlens.images import Shard, apply_geometry
-from robustlens.picture_files import open_picture
 from robustlens.stimuli.image_folder import EXTENSIONS as OF_PICTURES
+from robustlens.stimuli.mask_files import read_mask
 
+log = logging.getLogger("robustlens")
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".JPEG")
 ALIKE = 0.02  # by which the ratio of a mask's sides may differ from its picture's: sides are whole px
 
@@ -32,10 +35,12 @@ ROUNDS = 5  # of GrabCut
 
 
 # --------------------------------------------------------------------------------------------------------------------- a folder
-def folder_masks(shard: Shard, folder: str) -> Iterator[np.ndarray]:
-    """Masks that lie in ``folder`` under the picture's id, or its path there without ending, as PNG or JPEG; grey above 127 = object.
+def folder_masks(shard: Shard, folder: str, values: list[int] | str | None = None, exclude: bool = False) -> Iterator[np.ndarray]:
+    """Masks in ``folder`` under the image's id, or its path there without ending, as PNG or JPEG.
 
-    One a row of the shard, uint8 ``[height, width]``, 255 = object, as from the other functions here.
+    One a row of the shard, uint8 ``[height, width]``, 255 = object, as from the other functions here. ``values``: which values in the
+    files are the object; None: recognised (:func:`robustlens.stimuli.mask_files.read_mask`). ``exclude``: a file that cannot be read has
+    no object.
 
     A mask has the size of the picture as it is used, or the proportions of the source's own picture, whose geometry then holds for it,
     too (nearest pixel). Raises InputError for a missing mask and for one of other proportions.
@@ -44,7 +49,7 @@ def folder_masks(shard: Shard, folder: str) -> Iterator[np.ndarray]:
     if not root.is_dir():
         raise InputError(f"silhouette: folder {folder}", "a folder of masks", "no such folder")
     paths = [_mask_path(root, image_id) for image_id in shard.rows["image_id"]]  # a missing one is said before the first picture
-    return (_read_mask(path, shard, row) for row, path in enumerate(paths))
+    return (_fitted(path, shard, row, values, exclude) for row, path in enumerate(paths))
 
 
 def _mask_path(root: Path, image_id: str) -> Path:
@@ -56,13 +61,21 @@ def _mask_path(root: Path, image_id: str) -> Path:
     raise InputError(f"silhouette: {image_id}", f"a mask {root / bare}.png", "none", "add it, or choose other masks")
 
 
-def _read_mask(path: Path, shard: Shard, row: int) -> np.ndarray:
-    try:
-        with open_picture(path) as picture:
-            mask = picture.convert("L").point(lambda level: 255 * (level > 127), mode="1")  # 1 bit: Pillow resizes it by nearest pixel
-    except (OSError, SyntaxError) as error:
-        raise InputError(path, "a readable mask", error) from error
+def alpha_masks(shard: Shard) -> Iterator[np.ndarray]:
+    """Where the images' own alpha channels are more opaque than not."""
+    return (np.where(shard.alpha(row) > 127, 255, 0).astype(np.uint8) for row in range(len(shard)))
+
+
+def _fitted(path: Path, shard: Shard, row: int, values: list[int] | str | None, exclude: bool) -> np.ndarray:
+    """The mask of a row, of the size of its image."""
     used = shard.pixels(row, row + 1)[0].shape[1::-1]
+    try:
+        mask = Image.fromarray(read_mask(path, values))  # 1 bit: Pillow resizes it by nearest pixel
+    except InputError as error:
+        if not exclude or lack(error):
+            raise
+        log.warning("no object in %s: %s", shard.rows["image_id"].iloc[row], error)
+        return np.zeros(used[::-1], np.uint8)
     if shard.geometry and (mask.size != used or shard.original_size(row) == used):
         own = shard.original_size(row)
         if abs(mask.size[0] * own[1] / (mask.size[1] * own[0]) - 1) > ALIKE:

@@ -4,6 +4,7 @@ A drawn painting is one of :data:`STROKES` bent by a slow warp, with a second on
 palette of its own. Lengths inside are shares of the longer side, so that a painting looks alike at any size.
 """
 
+import logging
 import os
 from functools import cache
 from itertools import product
@@ -14,11 +15,12 @@ from PIL import Image
 
 from robustlens.errors import InputError
 from robustlens.images import to_rgb
-from robustlens.picture_files import open_picture
+from robustlens.picture_files import opened_picture
 from robustlens.randomness import generator
 from robustlens.stimuli.image_folder import EXTENSIONS
 from robustlens.stimuli.pixels import to_uint8
 
+log = logging.getLogger("robustlens")
 STROKES_A_SIDE = (9.0, 26.0)  # lowest, highest number of strokes along the longer side
 STRETCH = 6.0  # length of a brush stroke in its widths
 WARP = (0.01, 0.07)  # amplitude of the bending, shares of the longer side
@@ -26,6 +28,7 @@ WARP_CYCLES, DRIFT_CYCLES = 3.5, 5.0  # cycles a side, at most, of bending and d
 SECOND, DRIFT = 0.45, 0.9  # root mean square of the second layer and of the drift of tone; the first layer's is 1
 GRAIN = 0.03  # standard deviation of the canvas, pixels on [0, 1]
 N_COLOURS = (4, 8)  # of a palette: lowest, and one more than the highest
+TRIES = 20  # style images that are drawn for one image until one can be read
 HUE_SPREAD = (0.05, 0.4)  # standard deviation of the hues of a palette, turns of the colour wheel
 
 
@@ -50,18 +53,35 @@ def list_paintings(folder: str) -> tuple[Path, ...]:
     return tuple(root / path for path in sorted(found))
 
 
-def choose_painting(paintings: tuple[Path, ...], image_id: str, seed: int) -> Path:
-    """The painting of an image: each as likely as any other, whatever the shard."""
-    return paintings[generator(seed, "painting", image_id).integers(len(paintings))]
+def choose_painting(paintings: tuple[Path, ...], image_id: str, seed: int, exclude: bool = False) -> Path:
+    """The style image of an image: each as likely as any other, whatever the shard.
+
+    ``exclude``: one that cannot be read is passed over, and another one drawn. Raises InputError where ``TRIES`` in a row cannot be read.
+    """
+    random = generator(seed, "painting", image_id)
+    for _ in range(TRIES if exclude else 1):
+        path = paintings[random.integers(len(paintings))]
+        if not exclude or (fault := _fault(path)) is None:
+            return path
+    raise InputError(path, "a style image that can be read", fault, f"the last of {TRIES} that {image_id} was given")
+
+
+@cache
+def _fault(path: Path) -> str | None:
+    """Why a style image cannot be read, which is logged once; None for a sound one."""
+    try:
+        with opened_picture(path, path) as picture:
+            to_rgb(picture, path)
+    except InputError as error:
+        log.warning("passed over a style image: %s", error)
+        return str(error)
+    return None
 
 
 def read_painting(path: Path, height: int, width: int) -> np.ndarray:
     """uint8 ``[height, width, 3]`` of a picture file: scaled to cover that size, the rest cut off evenly. Raises InputError."""
-    try:
-        with open_picture(path) as picture:
-            return cover(to_rgb(picture, path), height, width)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(path, "a readable picture", error, "take it out of `paintings`") from error
+    with opened_picture(path, path, mend="take it out of `paintings`") as picture:
+        return cover(to_rgb(picture, path), height, width)
 
 
 def cover(picture: Image.Image, height: int, width: int) -> np.ndarray:

@@ -7,14 +7,15 @@ import numpy as np
 
 from robustlens.errors import InputError
 from robustlens.images import Shard
-from robustlens.stimuli.made import Made
+from robustlens.stimuli.made import UNKNOWN, Made
+from robustlens.stimuli.mask_files import check_values
+from robustlens.stimuli.masks import alpha_masks, folder_masks, grabcut_masks, segmenter_masks
 from robustlens.stimuli.pixels import ink_on_paper, to_unit
 
 log = logging.getLogger("robustlens")
 POLARITIES = ("black-on-white", "white-on-black")
-NEEDED = {"given": (), "folder": ("folder",), "segmenter": ("network", "weights"), "grabcut": ()}
+NEEDED = {"given": (), "folder": ("folder",), "segmenter": ("network", "weights"), "grabcut": (), "alpha": ()}
 LEAST, MOST = 0.01, 0.95  # share of the picture that an object covers at least and at most, where its mask was found
-UNKNOWN = -1  # as a label
 
 
 def make_silhouette(
@@ -25,18 +26,23 @@ def make_silhouette(
     *,
     masks: str = "given",
     folder: str | None = None,
+    mask_values: list[int] | str | None = None,
     network: str | None = None,
     weights: str | None = None,
     polarity: str = "black-on-white",
     least: float | None = None,
     most: float | None = None,
+    exclude: bool = False,
 ) -> Iterator[Made]:
     """The object of each picture black on white, or ``white-on-black``, one a row of the shard, in order; with the mask it was made from.
 
-    ``masks``: where the object is. ``given``: in the shard; ``folder``: in a folder of masks; ``segmenter``: where a ``network`` with the
-    file ``weights`` sees one; ``grabcut``: see :mod:`robustlens.stimuli.masks`. An image whose mask covers less than ``least`` or more
-    than ``most`` of it shows no silhouette: it stays, with the label -1 = unknown, and no accuracy counts it. Both are 0.01 and 0.95
-    unless given, and for ``given`` masks no limit. Raises InputError, before the first picture, for parameters that do not fit.
+    ``masks``: where the object is. ``given``: in the shard; ``folder``: in a folder of masks, in which ``mask_values`` (None: recognised)
+    are the object and, with ``exclude``, files that cannot be read have none; ``alpha``: where the image file is opaque; ``segmenter``:
+    where a ``network`` with the file ``weights`` sees one; ``grabcut``: see :mod:`robustlens.stimuli.masks`.
+
+    An image whose mask covers less than ``least`` or more than ``most`` of it shows no silhouette: it stays, with the label -1 = unknown,
+    and no accuracy counts it. Both are 0.01 and 0.95 unless given, and for ``given`` masks no limit. Raises InputError, before the first
+    image, for parameters that do not fit.
     """
     if masks not in NEEDED:
         raise InputError("silhouette: masks", f"one of {', '.join(NEEDED)}", masks)
@@ -48,23 +54,22 @@ def make_silhouette(
     low, high = low if least is None else least, high if most is None else most
     if not 0 <= low < high <= 1:
         raise InputError("silhouette: least, most", "shares of the picture, least below most", f"{low}, {high}")
-    found = _masks(shard, device, batch_size, masks, folder, network, weights)
+    if mask_values is not None and masks != "folder":
+        raise InputError("silhouette: mask_values", f"none for masks: {masks}", mask_values)
+    check_values("silhouette: mask_values", mask_values)
+    given = folder_masks(shard, folder, mask_values, exclude) if folder else None
+    found = given or _masks(shard, device, batch_size, masks, network, weights)
     return _made(shard, found, polarity, low, high)
 
 
-def _masks(
-    shard: Shard, device: str, batch_size: int, masks: str, folder: str | None, network: str | None, weights: str | None
-) -> Iterator[np.ndarray | None]:
+def _masks(shard: Shard, device: str, batch_size: int, masks: str, network: str | None, weights: str | None) -> Iterator[np.ndarray | None]:
     if masks == "given":
         return (shard.mask(row) for row in range(len(shard)))
-    from robustlens.stimuli.masks import folder_masks, grabcut_masks, segmenter_masks
-
-    if masks == "folder":
-        assert folder is not None  # `make_silhouette` asks for what NEEDED says
-        return folder_masks(shard, folder)
+    if masks == "alpha":
+        return alpha_masks(shard)
     if masks == "grabcut":
         return grabcut_masks(shard)
-    assert network is not None and weights is not None
+    assert network is not None and weights is not None  # `make_silhouette` asks for what NEEDED says
     return segmenter_masks(shard, device, batch_size, network, weights)
 
 

@@ -8,13 +8,22 @@ from robustlens.stimuli.paintings import choose_painting, draw_painting, list_pa
 
 
 def stylized(
-    pixels: np.ndarray, image_id: str, shape: int, texture: int, seed: int, origin: dict, *, paintings: str | None = None
+    pixels: np.ndarray,
+    image_id: str,
+    shape: int,
+    texture: int,
+    seed: int,
+    origin: dict,
+    *,
+    paintings: str | None = None,
+    exclude: bool = False,
 ) -> np.ndarray:
     """uint8 ``[height, width, 3]``: the picture in the texture of a painting, which needs no trained weights.
 
-    A scene that this workflow drew (``origin``: of the shard, says so, and with which seed) is drawn again with an unrelated texture,
-    all else bit for bit. Any other picture is put together from patches of a painting (:mod:`robustlens.stimuli.patches`): one of the
-    folder ``paintings``, or else one that is drawn for it. Raises InputError for ``paintings`` of a drawn scene.
+    A scene that this workflow rendered (``origin``: of the shard, says so, and with which seed) is rendered again with an unrelated
+    texture, all else bit for bit. Any other image is put together from patches of a painting (:mod:`robustlens.stimuli.patches`): one of
+    the folder ``paintings`` (``exclude``: without those that cannot be read), or else one that is drawn for it. Raises InputError for
+    ``paintings`` of a rendered scene.
     """
     if origin.get("kind") == "embedded":
         if paintings is not None:
@@ -25,4 +34,4 @@ def stylized(
     height, width = pixels.shape[:2]
     if paintings is None:
         return transfer_texture(pixels, draw_painting(image_id, seed, height, width))
-    return transfer_texture(pixels, read_painting(choose_painting(list_paintings(paintings), image_id, seed), height, width))
+    return transfer_texture(pixels, read_painting(choose_painting(list_paintings(paintings), image_id, seed, exclude), height, width))

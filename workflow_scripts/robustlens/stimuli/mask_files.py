@@ -1,0 +1,85 @@
+"""Mask files of any common convention: which of their pixels are the object.
+
+Recognised are 0 and 255 (or 65,535), 0 and 1, soft edges between 0 and 255, class numbers in the colours of a palette (Pascal VOC: 0 is
+background, 255 a border that belongs to nobody) and alpha channels. What could mean two things is asked for (``mask_values``).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from robustlens.errors import InputError
+from robustlens.picture_files import opened_picture
+
+BORDER = 255  # of class numbers: a border that is neither object nor background, as in Pascal VOC and most data sets after it
+SOFT = 8  # levels between black and white, at least, of a mask whose edges are soft
+EXTREME = 32  # levels from black or white within which nine tenths of such a mask are
+NONZERO = "nonzero"
+ADVICE = "set mask_values of the stimulus to the values of the object, or to nonzero"
+
+
+def read_mask(path: Path, values: list[int] | str | None = None) -> np.ndarray:
+    """bool ``[height, width]``: the object in a mask file.
+
+    ``values``: what the object has in the file, levels of grey or numbers of classes; ``nonzero``: all but 0 and 255; None: recognised.
+    Raises InputError, naming the file and what it holds, where it cannot be recognised, or read.
+    """
+    with opened_picture(path, path, "a readable mask") as picture:
+        picture.load()
+        levels, kind = _levels(path, picture)
+        lossy = picture.format in ("JPEG", "WEBP")
+    if values is not None:
+        if kind == "alpha":
+            raise InputError(path, "a mask of one channel for mask_values", f"alpha in mode {picture.mode}", "leave mask_values out")
+        return (levels != 0) & (levels != BORDER) if values == NONZERO else np.isin(levels, values)
+    return _recognised(path, levels, kind, lossy)
+
+
+def alpha_of(picture: Image.Image) -> np.ndarray | None:
+    """uint8 ``[height, width]``: how opaque an image is; None where it has no transparency."""
+    return np.asarray(picture.convert("RGBA"))[..., 3] if picture.has_transparency_data else None
+
+
+def _levels(path: Path, picture: Image.Image) -> tuple[np.ndarray, str]:
+    """The values of a mask as they are stored, ``[height, width]``, and what they are: ``alpha``, ``classes`` or ``levels``."""
+    alpha = alpha_of(picture)
+    if alpha is not None and alpha.min() < alpha.max():
+        return alpha, "alpha"
+    if picture.mode in ("1", "L") or picture.mode.startswith("I"):
+        return np.asarray(picture).astype(np.int64), "levels"
+    if picture.mode == "P":
+        numbers = np.asarray(picture)
+        colours = np.array(picture.getpalette("RGB")).reshape(-1, 3)[np.unique(numbers)]
+        if (colours != colours[:, :1]).any():
+            return numbers.astype(np.int64), "classes"
+    channels = np.asarray(picture.convert("RGB")).astype(np.int64)
+    if (channels != channels[..., :1]).any():
+        what = f"a colour image (mode {picture.mode})"
+        raise InputError(path, "a mask: levels of grey, class numbers in a palette, or an alpha channel", what)
+    return channels[..., 0], "levels"
+
+
+def _recognised(path: Path, levels: np.ndarray, kind: str, lossy: bool) -> np.ndarray:
+    found = np.unique(levels)
+    if kind == "alpha":
+        return levels > 127
+    if kind == "classes":
+        return (levels != 0) & (levels != BORDER)
+    for white in (255, 65535):
+        if set(found.tolist()) <= {0, white}:
+            return levels > 0
+    if set(found.tolist()) <= {0, 1, BORDER}:
+        return levels == 1
+    extreme = ((levels <= EXTREME) | (levels >= 255 - EXTREME)).mean()
+    if found[-1] <= 255 and extreme >= 0.9 and found[-1] >= 255 - EXTREME and (lossy or len(found) - 2 >= SOFT):
+        return levels > 127
+    shown = ", ".join(map(str, found[:6].tolist())) + (f", ... ({len(found)} values)" if len(found) > 6 else "")
+    raise InputError(path, "a mask of 0 and 255, of 0 and 1, or with soft edges", f"the values {shown}", ADVICE)
+
+
+def check_values(where: str, values: Any) -> None:
+    """Raise InputError for ``mask_values`` that are neither ``nonzero`` nor a list of whole numbers from 0 to 65,535."""
+    if values is not None and values != NONZERO and not (isinstance(values, list) and values):
+        raise InputError(where, f"{NONZERO}, or a list of the values of the object", values)
