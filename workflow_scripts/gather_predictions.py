@@ -1,5 +1,6 @@
 """All predictions of every model: the shards of its suites joined, every image of every stimulus there exactly once."""
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,8 @@ from robustlens.files import replacing
 from robustlens.images import read_manifest, read_table
 from robustlens.manifest import ImageCount
 
+LEAST = 0.01  # share of a stimulus's labelled images that must show something: of fewer a mistake is likelier than a choice
+
 
 def main(shards: list[str], manifests: list[str], predictions: list[str], *, models: list[str], sources: dict):
     """``shards``: equally many of each of ``models``, in their order; ``manifests``: one a source; ``predictions``: one file a model.
@@ -18,20 +21,20 @@ def main(shards: list[str], manifests: list[str], predictions: list[str], *, mod
     """
     rows = [read_manifest(path) for path in manifests]
     images = [pd.Index(table["image_id"]) for table in rows]
-    labelled = {stimulus for stimulus, number in sources.items() if (rows[number]["label"] >= 0).any()}
+    labelled = {stimulus: int((rows[number]["label"] >= 0).sum()) for stimulus, number in sources.items()}
     n_shards = len(shards) // len(models)
     for number, (model, path) in enumerate(zip(models, predictions, strict=True)):
         of_model = shards[number * n_shards : (number + 1) * n_shards]
         join(model, of_model, path, {stimulus: ImageCount(images[number]) for stimulus, number in sources.items()}, labelled)
 
 
-def join(model: str, shards: list[str], predictions: str, counts: dict[str, ImageCount], labelled: set[str]) -> None:
-    """Write ``predictions`` of one model; ``labelled``: the stimuli that are made of images with labels.
+def join(model: str, shards: list[str], predictions: str, counts: dict[str, ImageCount], labelled: dict[str, int]) -> None:
+    """Write ``predictions`` of one model; ``labelled``: how many images with labels each stimulus is made of.
 
     Raises InputError for a shard of another model, a stimulus that is not in ``counts``, images that are not there once, and for a stimulus
-    of which no image is left with a label.
+    of which less than ``LEAST`` of the images are left with a label.
     """
-    unusable = set(labelled)
+    left = Counter[str]()
     with replacing(predictions) as temporary:
         writer: Any = None
         for path in shards:
@@ -42,16 +45,18 @@ def join(model: str, shards: list[str], predictions: str, counts: dict[str, Imag
                 if stimulus not in counts:
                     raise InputError(path, f"the stimuli {', '.join(counts)}", f"{stimulus} too")
                 counts[stimulus].add(rows["image_id"])
-                if (rows["label"] >= 0).any():
-                    unusable.discard(stimulus)
+                left[stimulus] += int((rows["label"] >= 0).sum())
             writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
             writer.write_table(table)
         writer.close()
         for stimulus, count in counts.items():
             count.check(f"{predictions} [{stimulus}]")
-        if unusable:
-            why = "none: each is blank, or shows no object, too little or too much of one"
-            raise InputError(f"stimuli.{min(unusable)}", "an image that shows something", why, "check its masks or parameters")
+        for stimulus, n in labelled.items():
+            if n and left[stimulus] < max(1, LEAST * n):
+                mend = f"logs/make_stimulus/{stimulus}_*.log (or compute_stimulus) count why; check its masks or parameters"
+                raise InputError(
+                    f"stimuli.{stimulus}", f"images that show something, {LEAST:.0%} or more", f"{left[stimulus]} of {n}", mend
+                )
 
 
 if __name__ == "__main__":

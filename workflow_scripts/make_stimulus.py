@@ -1,7 +1,7 @@
 """Make one shard of a stimulus from the same shard of its source."""
 
 from robustlens.images import read_shard
-from robustlens.stimuli.made import write_made
+from robustlens.stimuli.made import FEW, write_made
 from robustlens.stimuli.make import make_stimulus
 
 
@@ -15,7 +15,8 @@ def main(source_shard: str, textures: list[str], stimulus_shard: str, *, stimulu
     parameters = {name: value for name, value in stimulus.items() if name not in ("kind", "source", "preserves")}
     origin = {"kind": kind, **parameters, "seed": seed, "made_from": shard.origin}
     made = make_stimulus(kind, shard, seed, textures=textures, device=device, batch_size=batch_size, **parameters)
-    write_made(stimulus_shard, shard.rows, made, origin=origin)
+    partial = stimulus.get("masks") in ("segmenter", "grabcut") or "mask_values" in stimulus  # one class may have no object that they know
+    write_made(stimulus_shard, shard.rows, made, origin=origin, few=None if partial else FEW)
 
 
 if __name__ == "__main__":

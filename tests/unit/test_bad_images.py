@@ -18,8 +18,8 @@ from robustlens.cifar_files import _read_sprite
 from robustlens.corruptions.frost_pictures import read_pictures
 from robustlens.errors import InputError
 from robustlens.images import check_pictures, decode, read_manifest, read_shard, write_manifest, write_shard
+from robustlens.mask_files import read_mask
 from robustlens.stimuli.image_folder import list_image_folder
-from robustlens.stimuli.mask_files import read_mask
 from robustlens.stimuli.paintings import read_painting
 
 
@@ -50,7 +50,7 @@ def animated() -> bytes:
 def claims_size(width: int, height: int) -> bytes:
     """A PNG of a few bytes that says it is of that size."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + struct.pack(">I", 9) + b"IDAT"
 
 
 def index(tmp_path, name: str, data: bytes):
@@ -152,6 +152,14 @@ def test_a_description_that_inflates_is_refused_with_the_path_at_every_door(tmp_
     if door in ("source", "style image"):
         (tmp_path / "frost1.png").write_bytes(described(2_000_000, chunk))
         assert DOORS[door](tmp_path / "frost1.png") is not None
+
+
+def test_a_large_image_is_read_without_a_warning():
+    """Warnings are errors here. Pillow's, from 89 million pixels on, names no file."""
+    with picture_files.opened_picture(claims_size(13_000, 13_000), "large") as image:
+        assert image.size == (13_000, 13_000)
+    with pytest.raises(InputError, match="large: expected a readable picture of at most 178,956,970 px, got 13,378 x 13,378 px"):
+        decode(claims_size(13_378, 13_378), "large")
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -12,10 +12,10 @@ from torchvision.models import segmentation
 
 from robustlens.errors import InputError
 from robustlens.images import read_shard, write_shard
+from robustlens.mask_files import read_mask
 from robustlens.stimuli import masks as masks_module
 from robustlens.stimuli.made import write_made
 from robustlens.stimuli.make import make_stimulus
-from robustlens.stimuli.mask_files import read_mask
 from robustlens.stimuli.masks import folder_masks, grabcut, grabcut_masks, load_segmenter, segmenter_masks
 from tiny import equal_weights
 
@@ -105,7 +105,7 @@ def test_a_mask_of_another_picture_is_refused(photographs, tmp_path):
 
 # ------------------------------------------------------------------------------------------------------ conventions of mask files
 VOC = (
-    [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0] + [90, 30, 60] * 251 + [224, 224, 192]
+    [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0] + [90, 30, 60] * 3 + [128] * 3 + [90, 30, 60] * 247 + [224, 224, 192]
 )  # the palette's colours; the last one is the border's
 
 
@@ -119,6 +119,12 @@ def classes_of_voc(number=15):
 def palette(values, colours=VOC):
     image = Image.fromarray(values, "P")
     image.putpalette(colours)
+    return image
+
+
+def clear(image):
+    """The palette's first colour transparent, as editors write it."""
+    image.info["transparency"] = 0
     return image
 
 
@@ -137,6 +143,8 @@ CONVENTIONS = {
     "grey in three channels": (Image.fromarray(OBJECT.astype(np.uint8) * 255).convert("RGB"), None),
     "1 in a border of 255": (Image.fromarray(classes_of_voc(1)), None),
     "palette of Pascal VOC": (palette(classes_of_voc()), None),
+    "a class whose colour is grey": (palette(np.where(OBJECT, 7, 0).astype(np.uint8)), None),
+    "palette with a transparent background": (clear(palette(classes_of_voc())), None),
     "palette of greys": (palette(OBJECT.astype(np.uint8), [0, 0, 0, 255, 255, 255]), None),
     "palette, one of two classes": (palette(np.where(disc(radius=6, centre=(5, 5)), 7, classes_of_voc(3)).astype(np.uint8)), [3]),
     "class numbers in grey": (Image.fromarray(classes_of_voc()), "nonzero"),
@@ -187,7 +195,7 @@ def test_silhouettes_of_masks_in_a_folder_and_in_the_images_own_alpha(tmp_path):
     write_shard(tmp_path / "a.parquet", rows, root=tmp_path / "root", geometry=geometry, origin={"kind": "image-folder"})
     for parameters in ({"masks": "folder", "folder": str(tmp_path / "masks")}, {"masks": "alpha"}):
         (made,) = make_stimulus("silhouette", read_shard(tmp_path / "a.parquet"), 0, **parameters)
-        assert np.array_equal(made.image[..., 0] == 0, OBJECT) and made.label is None
+        assert np.array_equal(made.image[..., 0] == 0, OBJECT) and made.unusable is None
     with pytest.raises(InputError, match=r"cat/0.png\]: expected an image with an alpha channel for `masks: alpha`, got none \(mode RGB\)"):
         list(make_stimulus("silhouette", stored(tmp_path / "b.parquet", [np.zeros((64, 64, 3), np.uint8)]), 0, masks="alpha"))
 
@@ -201,15 +209,24 @@ def test_a_mask_file_that_cannot_be_read_stops_or_has_no_object(tmp_path):
     with pytest.raises(InputError, match=r"masks/cat/0.png: expected a readable mask"):
         list(make_stimulus("silhouette", shard, 0, **parameters))
     (made,) = make_stimulus("silhouette", shard, 0, exclude=True, **parameters)
-    assert made.label == -1 and (made.image == 255).all()
+    assert made.unusable == "without an object" and (made.image == 255).all()
+    Image.fromarray(classes_of_voc()).save(tmp_path / "masks/cat/0.png")
+    with pytest.raises(InputError, match="got the values 0, 15, 255"):  # can be read: no file is left out for a key that is missing
+        list(make_stimulus("silhouette", shard, 0, exclude=True, **parameters))
 
 
-@pytest.mark.parametrize(("n_images", "stops"), [(9, False), (10, True)])
-def test_a_shard_without_one_usable_image_is_refused(n_images, stops, tmp_path):
-    shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)] * n_images)  # GrabCut finds nothing in an even image
-    with pytest.raises(InputError, match=r"expected an image that shows something, got none of 10") if stops else nullcontext():
-        write_made(tmp_path / "made.parquet", shard.rows, make_stimulus("silhouette", shard, 0, masks="grabcut"), origin={})
+@pytest.mark.parametrize(("n_images", "few", "stops"), [(9, 10, False), (10, 10, True), (10, None, False)])
+def test_a_shard_without_one_usable_image_is_refused(n_images, few, stops, tmp_path):
+    """With the reasons. Not where a network or ``mask_values`` may know no object of the shard's classes: then the whole set counts."""
+    masks = [np.zeros((64, 64), np.uint8)] * (n_images - 2) + [np.full((64, 64), 255, np.uint8), disc(radius=2).astype(np.uint8) * 255]
+    shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)] * n_images, masks=masks)
+    made = make_stimulus("silhouette", shard, 0, least=0.01)
+    said = "images that show something, got none of 10: 8 without an object, 1 all object, 1 with an object on less than 0.01 of the image"
+    with pytest.raises(InputError, match=said) if stops else nullcontext():
+        write_made(tmp_path / "made.parquet", shard.rows, made, origin={}, few=few)
     assert (tmp_path / "made.parquet").exists() != stops
+    if not stops:
+        assert (read_shard(tmp_path / "made.parquet").rows["label"] == -1).all()
 
 
 # -------------------------------------------------------------------------------------------------------------------- a network

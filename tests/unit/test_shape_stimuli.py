@@ -1,7 +1,5 @@
 """Stimuli that keep the shape and lose the texture, and the other way round: silhouettes, black and white, edges, scrambled."""
 
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,18 +32,25 @@ def covering(n_rows):
 
 
 def test_given_masks_are_drawn_and_kept_and_none_is_too_small(tmp_path):
+    """But nothing at all, and nothing else, show no outline."""
     masks = [covering(0), covering(8), np.full((20, 20), 51, np.uint8), covering(20)]
-    for made, mask in zip(make_stimulus("silhouette", shard_with(tmp_path / "a.parquet", masks), 0), masks, strict=True):
-        assert np.array_equal(made.image, silhouette(mask, "x")) and np.array_equal(made.mask, mask) and made.label is None
+    found = list(make_stimulus("silhouette", shard_with(tmp_path / "a.parquet", masks), 0))
+    for made, mask in zip(found, masks, strict=True):
+        assert np.array_equal(made.image, silhouette(mask, "x")) and np.array_equal(made.mask, mask)
+    assert [one.unusable for one in found] == ["without an object", None, "without an object", "all object"]
 
 
-def test_what_shows_no_silhouette_stays_without_a_label(tmp_path, caplog):
+def test_what_shows_no_silhouette_stays_without_a_label(tmp_path):
     shard = shard_with(tmp_path / "a.parquet", [covering(n) for n in (0, 2, 8, 18, 20)])
-    with caplog.at_level(logging.INFO, "robustlens"):
-        made = list(make_stimulus("silhouette", shard, 0, least=0.1, most=0.9, polarity="white-on-black"))
-    assert [one.label for one in made] == [-1, None, None, None, -1]  # 2 and 18 of 20 rows are exactly the limits
+    made = list(make_stimulus("silhouette", shard, 0, least=0.1, most=0.9, polarity="white-on-black"))
+    assert [one.unusable for one in made] == [
+        "without an object",
+        None,
+        None,
+        None,
+        "all object",
+    ]  # 2 and 18 are the limits
     assert all((one.image[..., 0] == one.mask).all() for one in made)
-    assert "2 of 5 images show no silhouette: it covers less than 0.1 or more than 0.9 of them" in caplog.text
 
 
 def test_found_masks_have_limits_of_their_own(tmp_path):
@@ -53,9 +58,9 @@ def test_found_masks_have_limits_of_their_own(tmp_path):
     for index, mask in enumerate((covering(0), covering(1), covering(19), covering(20))):
         Image.fromarray(mask).save(tmp_path / f"x-{index}.png")
     found = list(make_stimulus("silhouette", shard, 0, masks="folder", folder=str(tmp_path)))
-    assert [one.label for one in found] == [-1, None, None, -1] and np.array_equal(found[1].mask, covering(1))
+    assert [one.unusable for one in found] == ["without an object", None, None, "all object"] and np.array_equal(found[1].mask, covering(1))
     found = list(make_stimulus("silhouette", shard, 0, masks="folder", folder=str(tmp_path), least=0, most=1))
-    assert [one.label for one in found] == [None] * 4
+    assert [one.unusable for one in found] == ["without an object", None, None, "all object"]
 
 
 @pytest.mark.parametrize(

@@ -256,4 +256,4 @@ def test_an_image_that_is_made_blank_has_no_label(kind, tmp_path):
     images = [np.full((16, 16, 3), 200, np.uint8), np.full((16, 16, 3), 200, np.uint8)]
     images[1][4:12, 4:12] = 0
     shard = make_shard(tmp_path / "shard.parquet", np.stack(images))
-    assert [one.label for one in make_stimulus(kind, shard, 0)] == [-1, None]
+    assert [one.unusable for one in make_stimulus(kind, shard, 0)] == ["of one colour all over", None]

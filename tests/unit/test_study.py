@@ -4,15 +4,18 @@ import copy
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from snakemake.utils import validate
 
 from robustlens.errors import InputError
 from robustlens.schema import check_schema
 from robustlens.shorthand import write_out
 from robustlens.stimuli.make import function_of, parameters_of
-from robustlens.study import NAME, PARAMETERS, check_study
+from robustlens.stimuli.silhouette import NEEDED
+from robustlens.study import MASK_KEYS, NAME, PARAMETERS, check_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -198,6 +201,12 @@ STUDY_FAULTS = [
         {**FOLDER, "root": ".", "kind": "imagenet-c"},
         "sources.photos: expected the key corruption for a imagenet-c, got none",
     ),
+    (
+        "stimuli/silhouette/masks",
+        "alpha",
+        "stimuli.silhouette.masks: expected folder, segmenter, grabcut for images of kind embedded, got alpha",
+    ),
+    ("stimuli/silhouette/mask_values", [1], "stimuli.silhouette.mask_values: expected none with masks: given, got [1]"),
     ("stimuli/silhouette/masks", "segmenter", "stimuli.silhouette: expected the key network for segmenter, got none"),
     (
         "stimuli/cues",
@@ -247,11 +256,32 @@ def test_every_mistake_is_one_sentence_that_names_the_key(config, key, value, se
     assert "\n" not in str(error.value)
 
 
+def test_masks_that_are_there_are_read_before_anything_runs(config, tmp_path):
+    """Class numbers in grey could mean anything, as does a mask that is none; on_bad_image: exclude is for the second alone."""
+    for folder in ("images/cat", "masks/cat"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images/cat/0.jpg").touch()
+    config["sources"]["photos"] = {**FOLDER, "root": str(tmp_path / "images")}
+    masks = {"masks": "folder", "folder": str(tmp_path / "masks")}
+    config["stimuli"]["silhouette"] = {"kind": "silhouette", "source": "photos", "preserves": "shape", **masks}
+    check(config)  # a missing mask is said by the job: the image may not be of the set
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "masks/cat/0.png")
+    config["on_bad_image"] = "exclude"
+    with pytest.raises(InputError, match=r"masks/cat/0.png: expected a mask .* got the values 0, 1, .*; set mask_values of the stimulus"):
+        check(config)
+    check({**config, "stimuli": {**config["stimuli"], "silhouette": {**config["stimuli"]["silhouette"], "mask_values": [1, 2]}}})
+    (tmp_path / "masks/cat/0.png").write_bytes(b"no image")
+    check(config)
+    config["on_bad_image"] = "stop"
+    with pytest.raises(InputError, match="masks/cat/0.png: expected a readable mask"):
+        check(config)
+
+
 def test_mistakes_that_need_a_second_one(config, tmp_path):
     config["sources"]["photos"] = {**FOLDER, "root": str(tmp_path)}
     check(config)
     edit(config, "stimuli/silhouette/source", "photos")
-    with pytest.raises(InputError, match="stimuli.silhouette.masks: expected folder, segmenter or grabcut .* image-folder, got given"):
+    with pytest.raises(InputError, match="stimuli.silhouette.masks: expected folder, alpha, segmenter, grabcut .* image-folder, got given"):
         check(config)
     del config["stimuli"]["silhouette"]["source"], config["models"]["alexnet-s"]["train"]
     edit(config, "models/alexnet-s/weights", str(tmp_path / "weights.pth"))
@@ -316,6 +346,7 @@ def test_parameters_are_those_of_the_functions():
         known = parameters_of(function_of(kind)[0]).items()
         own = {name: needed for name, needed in known if name not in ("textures", "exclude")}  # of which the rules know
         assert own == {**dict.fromkeys(must, True), **dict.fromkeys(may, False)}, kind
+    assert {masks: must for masks, (must, _) in MASK_KEYS.items()} == NEEDED
 
 
 def test_names_that_stand_in_one_part_of_a_path_are_told_apart():

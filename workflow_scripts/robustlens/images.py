@@ -19,7 +19,7 @@ from PIL import Image
 from robustlens.errors import InputError, refusing
 from robustlens.files import replacing
 from robustlens.originals import Originals
-from robustlens.picture_files import opened_picture
+from robustlens.picture_files import MOST_PIXELS, opened_picture
 
 MANIFEST_COLUMNS = {
     "image_id": pa.string(),
@@ -38,7 +38,6 @@ SHARD_COLUMNS = {
 REMAKE = "delete it and run again"
 PICTURES_TOGETHER = 64  # in a row group of a shard
 NORM_COLUMNS = {"l2": pa.float32(), "linf": pa.float32()}
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # as Pillow opens: a strip of one px is few, and many when its shorter side is resized
 SIXTEEN_AS_32 = ("PNG", "PPM")  # formats whose 16 bits some versions of Pillow give in its mode of 32
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs of the job
@@ -253,7 +252,7 @@ def apply_geometry(picture: Image.Image, geometry: dict, where: object = "pictur
     width, height = picture.size
     if short := geometry.get("resize"):
         width, height = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
-        if width * height > MOST_PIXELS:
+        if width * height > MOST_PIXELS:  # a strip of one px has few, and many when its shorter side is resized
             raise InputError(where, f"at most {MOST_PIXELS:,} px when it is resized to {short} px", f"{width:,} x {height:,} px")
         picture = picture.resize((width, height), RESAMPLING[geometry.get("interpolation", "bilinear")])
     crop = geometry["crop"]

@@ -12,9 +12,12 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from robustlens.errors import InputError, refusing
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no other reader of Pillow is asked: that of EPS starts Ghostscript
+EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # of their names, in any case
 MOST_BYTES = 2**31  # of a file: more than the largest picture that Pillow opens has in 8 bits, uncompressed
 PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20  # bytes of one text or colour profile, unpacked: descriptions of 1 MB, Pillow's limit, are usual
 PngImagePlugin.MAX_TEXT_MEMORY = 64 * 2**20  # of all in a file
+MOST_PIXELS = 2 * 89_478_485  # of an image, those of 512 MB in RGB: where Pillow stops, which warns from half of it on without a path
+Image.MAX_IMAGE_PIXELS = None  # `opened_picture` looks itself
 
 
 @contextmanager
@@ -30,6 +33,8 @@ def opened_picture(file: Path | bytes, where: object, expected: str = "a readabl
         except UnidentifiedImageError as error:  # its own words tell an address in memory
             raise InputError(where, expected, f"{len(data)} bytes that begin like no picture", mend) from error
         with opened as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise InputError(where, f"{expected} of at most {MOST_PIXELS:,} px", f"{picture.width:,} x {picture.height:,} px", mend)
             yield picture
 
 

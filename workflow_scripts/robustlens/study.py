@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+from itertools import chain
 
 from robustlens.errors import InputError
 from robustlens.models.checkpoint_files import check_file
@@ -40,6 +41,14 @@ LAYOUTS = {  # of a kind of source that is not drawn, beside root, n_images, geo
     "idx": (("split",), ()),
 }
 SIXTEEN = ("cue-conflict", "sixteen-classes")  # kinds of sources whose labels are among the 16 classes
+MASK_KEYS = {  # of silhouettes, by where the object is known from: those it must have, those it may have
+    "given": ((), ()),
+    "folder": (("folder",), ("mask_values",)),
+    "alpha": ((), ()),
+    "segmenter": (("network", "weights"), ()),
+    "grabcut": ((), ()),
+}
+OPAQUE = ("embedded", "imagenet", "imagenet-c", "cifar", "idx")  # kinds of sources whose images cannot have an alpha channel
 FILES = ("root", "devkit", "folder", "weights", "paintings", "encoder", "decoder", "frost")  # keys whose values are files or folders
 
 
@@ -130,7 +139,7 @@ def check_images(config: dict, images: list[str]) -> None:
             _known(f"{section}.{name}.source", spec["source"], config["sources"])
     for name, spec in config["stimuli"].items():
         _check_keys(f"stimuli.{name}", spec, PARAMETERS)
-        _check_masks(f"stimuli.{name}", spec, config["sources"][spec["source"]]["kind"])
+        _check_masks(f"stimuli.{name}", spec, config["sources"][spec["source"]], config["on_bad_image"] == "exclude")
     suite_of: dict[str, str] = {}
     for suite, members in config["suites"].items():
         for name in members:
@@ -162,19 +171,30 @@ def _check_keys(where: str, spec: dict, kinds: dict, common: Iterable[str] = ())
         raise InputError(where, f"the parameters of {spec['kind']} alone ({', '.join((*must, *may)) or 'none'})", idle[0])
 
 
-def _check_masks(where: str, spec: dict, source_kind: str) -> None:
-    """What the objects of silhouettes, and the engine of cue-conflict images, need."""
-    masks = spec.get("masks", "given")
-    if spec["kind"] == "silhouette" and masks == "given" and source_kind != "embedded":
-        raise InputError(f"{where}.masks", f"folder, alpha, segmenter or grabcut for images of kind {source_kind}", "given")
-    if "mask_values" in spec and masks != "folder":
-        raise InputError(f"{where}.mask_values", "masks: folder beside it", masks)
-    needed = {"folder": ("folder",), "segmenter": ("network", "weights")}.get(masks, ()) if spec["kind"] == "silhouette" else ()
+def _check_masks(where: str, spec: dict, source: dict, exclude: bool) -> None:
+    """What the objects of silhouettes, and the engine of cue-conflict images, need; and the first masks, where they are there."""
     if spec["kind"] == "cue-conflict" and spec.get("engine") == "adain":
-        needed = ("encoder", "decoder")
-    for key in needed:
-        if key not in spec:
-            raise InputError(where, f"the key {key} for {spec.get('engine', masks)}", "none")
+        _check_needed(where, spec, ("encoder", "decoder"), "adain")
+    if spec["kind"] != "silhouette":
+        return
+    masks = spec.get("masks", "given")
+    if (masks == "given" and source["kind"] != "embedded") or (masks == "alpha" and source["kind"] in OPAQUE):
+        known = [other for other in MASK_KEYS if other != "given" and not (other == "alpha" and source["kind"] in OPAQUE)]
+        raise InputError(f"{where}.masks", f"{', '.join(known)} for images of kind {source['kind']}", masks)
+    needed, further = MASK_KEYS[masks]
+    _check_needed(where, spec, needed, masks)
+    idle = {key for keys in MASK_KEYS.values() for key in chain(*keys)} & set(spec) - {*needed, *further}
+    if idle:
+        raise InputError(f"{where}.{min(idle)}", f"none with masks: {masks}", spec[min(idle)])
+    if masks == "folder" and source["kind"] == "image-folder":
+        from robustlens.mask_files import check_sample  # which imports what reads images
+
+        check_sample(source["root"], spec["folder"], spec.get("mask_values"), exclude)
+
+
+def _check_needed(where: str, spec: dict, needed: Iterable[str], what: str) -> None:
+    if missing := [key for key in needed if key not in spec]:
+        raise InputError(where, f"the key {missing[0]} for {what}", "none")
 
 
 def check_training(config: dict) -> None:

@@ -9,8 +9,8 @@ from unicodedata import normalize
 import pandas as pd
 
 from robustlens.errors import InputError
+from robustlens.picture_files import EXTENSIONS
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # in any case
 LARGEST_LABEL = 2**31 - 1  # int32 in the manifest
 
 

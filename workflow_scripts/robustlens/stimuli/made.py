@@ -1,5 +1,7 @@
 """Pictures of a stimulus as they are made, what of their rows changes with them, and the shard that they become."""
 
+import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import pandas as pd
 from robustlens.errors import InputError
 from robustlens.images import encode_png, write_shard
 
+log = logging.getLogger("robustlens")
 UNKNOWN = -1  # as a label
 FEW = 10  # images of a shard, fewer than which may all be unusable by chance
 
@@ -18,7 +21,8 @@ FEW = 10  # images of a shard, fewer than which may all be unusable by chance
 class Made:
     """``image``: uint8 ``[height, width, 3]``, or the bytes of an encoded file; ``mask``: uint8 ``[height, width]``, 255 = object, or None.
 
-    ``label, shape, texture``: class indices where they differ from those of the source's row (None: as there).
+    ``label, shape, texture``: class indices where they differ from those of the source's row (None: as there). ``unusable``: why the image
+    shows nothing; then its label is -1 and no accuracy counts it.
     """
 
     image: np.ndarray | bytes
@@ -26,14 +30,15 @@ class Made:
     label: int | None = None
     shape: int | None = None
     texture: int | None = None
+    unusable: str | None = None
 
 
-def write_made(path: str | Path, rows: pd.DataFrame, made: Iterable[Made], *, origin: dict) -> None:
+def write_made(path: str | Path, rows: pd.DataFrame, made: Iterable[Made], *, origin: dict, few: int | None = FEW) -> None:
     """Write one shard of a stimulus; ``rows``: those of the source's shard. Of the images, only their encoded bytes are held.
 
-    Raises InputError where not one of ten images or more is left with a label.
+    Raises InputError, with the reasons, where ``few`` images or more had a label and none is left with one; None: they may all be unusable.
     """
-    pictures, masks, rows = [], [], rows.drop(columns="sha256").copy()
+    pictures, masks, rows, reasons = [], [], rows.drop(columns="sha256").copy(), Counter[str]()
     facts = {name: rows[name].to_numpy().copy() for name in ("label", "shape", "texture")}
     for row, picture in enumerate(made):
         pictures.append(picture.image if isinstance(picture.image, bytes) else encode_png(picture.image))
@@ -41,7 +46,11 @@ def write_made(path: str | Path, rows: pd.DataFrame, made: Iterable[Made], *, or
         for name, values in facts.items():
             if (value := getattr(picture, name)) is not None:
                 values[row] = value
-    if (rows["label"] >= 0).any() and (facts["label"] < 0).all() and len(rows) >= FEW:
-        why = f"none of {len(rows)}: each is blank, or shows no object, too little or too much of one"
-        raise InputError(path, "an image that shows something", why, "check the masks or parameters of the stimulus")
+        if picture.unusable:
+            facts["label"][row] = UNKNOWN
+            reasons[picture.unusable] += 1
+    if why := ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()):
+        log.warning("%d of %d images have no label: %s", reasons.total(), len(rows), why)
+    if few is not None and (rows["label"] >= 0).sum() >= few and (facts["label"] < 0).all():
+        raise InputError(path, "images that show something", f"none of {len(rows)}: {why}", "check the masks or parameters of the stimulus")
     write_shard(path, rows.assign(**facts), pixels=iter(pictures), masks=masks, origin=origin)

@@ -22,7 +22,7 @@ import numpy as np
 
 from robustlens.errors import InputError
 from robustlens.images import Shard
-from robustlens.stimuli.made import UNKNOWN, Made
+from robustlens.stimuli.made import Made
 
 
 def make_stimulus(
@@ -86,4 +86,4 @@ def _one_by_one(change: Callable[..., np.ndarray], shard: Shard, seed: int, para
     for row in range(len(shard)):
         image = change(*(facts[name](row) for name in needed), **parameters)
         blank = (image == image[0, 0]).all()  # no edge, no ink: it shows nothing
-        yield Made(image, None if moved else shard.mask(row), UNKNOWN if blank else None)
+        yield Made(image, None if moved else shard.mask(row), unusable="of one colour all over" if blank else None)

@@ -12,11 +12,9 @@ from PIL import Image
 
 from robustlens.errors import InputError, lack
 from robustlens.images import Shard, apply_geometry
-from robustlens.stimuli.image_folder import EXTENSIONS as OF_PICTURES
-from robustlens.stimuli.mask_files import read_mask
+from robustlens.mask_files import UnclearMask, find_mask, read_mask, without_ending
 
 log = logging.getLogger("robustlens")
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".JPEG")
 ALIKE = 0.02  # by which the ratio of a mask's sides may differ from its picture's: sides are whole px
 
 NETWORKS = ("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "fcn_resnet101", "lraspp_mobilenet_v3_large")
@@ -39,7 +37,7 @@ def folder_masks(shard: Shard, folder: str, values: list[int] | str | None = Non
     """Masks in ``folder`` under the image's id, or its path there without ending, as PNG or JPEG.
 
     One a row of the shard, uint8 ``[height, width]``, 255 = object, as from the other functions here. ``values``: which values in the
-    files are the object; None: recognised (:func:`robustlens.stimuli.mask_files.read_mask`). ``exclude``: a file that cannot be read has
+    files are the object; None: recognised (:func:`robustlens.mask_files.read_mask`). ``exclude``: a file that cannot be read has
     no object.
 
     A mask has the size of the picture as it is used, or the proportions of the source's own picture, whose geometry then holds for it,
@@ -53,12 +51,11 @@ def folder_masks(shard: Shard, folder: str, values: list[int] | str | None = Non
 
 
 def _mask_path(root: Path, image_id: str) -> Path:
-    bare = image_id[: -len(Path(image_id).suffix)] if image_id.lower().endswith(OF_PICTURES) else image_id
-    stems = dict.fromkeys((image_id, bare))
-    for path in (root / f"{stem}{extension}" for stem in stems for extension in EXTENSIONS):
-        if path.is_file():
-            return path
-    raise InputError(f"silhouette: {image_id}", f"a mask {root / bare}.png", "none", "add it, or choose other masks")
+    if (path := find_mask(root, image_id)) is None:
+        raise InputError(
+            f"silhouette: {image_id}", f"a mask {root / without_ending(image_id)}.png", "none", "add it, or choose other masks"
+        )
+    return path
 
 
 def alpha_masks(shard: Shard) -> Iterator[np.ndarray]:
@@ -72,7 +69,7 @@ def _fitted(path: Path, shard: Shard, row: int, values: list[int] | str | None, 
     try:
         mask = Image.fromarray(read_mask(path, values))  # 1 bit: Pillow resizes it by nearest pixel
     except InputError as error:
-        if not exclude or lack(error):
+        if not exclude or isinstance(error, UnclearMask) or lack(error):
             raise
         log.warning("no object in %s: %s", shard.rows["image_id"].iloc[row], error)
         return np.zeros(used[::-1], np.uint8)

@@ -15,9 +15,8 @@ from PIL import Image
 
 from robustlens.errors import InputError
 from robustlens.images import to_rgb
-from robustlens.picture_files import opened_picture
+from robustlens.picture_files import EXTENSIONS, opened_picture
 from robustlens.randomness import generator
-from robustlens.stimuli.image_folder import EXTENSIONS
 from robustlens.stimuli.pixels import to_uint8
 
 log = logging.getLogger("robustlens")

@@ -1,18 +1,16 @@
 """Silhouettes: the object's mask, filled."""
 
-import logging
 from collections.abc import Iterator
 
 import numpy as np
 
 from robustlens.errors import InputError
 from robustlens.images import Shard
-from robustlens.stimuli.made import UNKNOWN, Made
-from robustlens.stimuli.mask_files import check_values
+from robustlens.mask_files import check_values
+from robustlens.stimuli.made import Made
 from robustlens.stimuli.masks import alpha_masks, folder_masks, grabcut_masks, segmenter_masks
 from robustlens.stimuli.pixels import ink_on_paper, to_unit
 
-log = logging.getLogger("robustlens")
 POLARITIES = ("black-on-white", "white-on-black")
 NEEDED = {"given": (), "folder": ("folder",), "segmenter": ("network", "weights"), "grabcut": (), "alpha": ()}
 LEAST, MOST = 0.01, 0.95  # share of the picture that an object covers at least and at most, where its mask was found
@@ -74,15 +72,19 @@ def _masks(shard: Shard, device: str, batch_size: int, masks: str, network: str 
 
 
 def _made(shard: Shard, masks: Iterator[np.ndarray | None], polarity: str, low: float, high: float) -> Iterator[Made]:
-    n_blank = 0
     for image_id, mask in zip(shard.rows["image_id"], masks, strict=True):
         image = silhouette(mask, image_id, polarity=polarity)
         assert mask is not None  # an image without one was refused
-        blank = not low <= (mask > 127).mean() <= high
-        n_blank += blank
-        yield Made(image, mask, label=UNKNOWN if blank else None)
-    if (low, high) != (0, 1):
-        log.info("%d of %d images show no silhouette: it covers less than %g or more than %g of them", n_blank, len(shard), low, high)
+        yield Made(image, mask, unusable=_unusable((mask > 127).mean(), low, high))
+
+
+def _unusable(share: float, low: float, high: float) -> str | None:
+    """Why an object that covers this share of the image shows no silhouette; None where it does."""
+    if share in (0, 1):
+        return "without an object" if share == 0 else "all object"
+    if low <= share <= high:
+        return None
+    return f"with an object on less than {low:g} of the image" if share < low else f"with an object on more than {high:g} of the image"
 
 
 def silhouette(mask: np.ndarray | None, image_id: str, *, polarity: str = "black-on-white") -> np.ndarray:

@@ -4,6 +4,9 @@ Recognised are 0 and 255 (or 65,535), 0 and 1, soft edges between 0 and 255, cla
 background, 255 a border that belongs to nobody) and alpha channels. What could mean two things is asked for (``mask_values``).
 """
 
+import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,50 @@ import numpy as np
 from PIL import Image
 
 from robustlens.errors import InputError
-from robustlens.picture_files import opened_picture
+from robustlens.picture_files import EXTENSIONS, opened_picture
 
 BORDER = 255  # of class numbers: a border that is neither object nor background, as in Pascal VOC and most data sets after it
 SOFT = 8  # levels between black and white, at least, of a mask whose edges are soft
 EXTREME = 32  # levels from black or white within which nine tenths of such a mask are
 NONZERO = "nonzero"
+ENDINGS = (".png", ".jpg", ".jpeg", ".JPEG")  # of mask files
+SAMPLE = 8  # masks that a dry run looks at
 ADVICE = "set mask_values of the stimulus to the values of the object, or to nonzero"
+
+
+class UnclearMask(InputError):
+    """A mask file that can be read, and whose object is unknown until ``mask_values`` say it."""
+
+
+def find_mask(folder: Path, image_id: str) -> Path | None:
+    """The mask file of an image, under its id or its path without ending; None where there is none."""
+    paths = (folder / f"{name}{ending}" for name in dict.fromkeys((image_id, without_ending(image_id))) for ending in ENDINGS)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def without_ending(image_id: str) -> str:
+    """The id of an image without what its file's name ends in."""
+    return os.path.splitext(image_id)[0] if image_id.lower().endswith(EXTENSIONS) else image_id
+
+
+def check_sample(images: str, folder: str, values: list[int] | str | None, exclude: bool) -> None:
+    """Read the masks of the first images below the folder ``images``, as ``folder`` has them, for what a dry run can know.
+
+    Raises InputError for one of an unknown convention and, without ``exclude``, for one that cannot be read.
+    """
+    for image_id in islice(_names_below(images), SAMPLE):
+        if path := find_mask(Path(folder), image_id):
+            try:
+                read_mask(path, values)
+            except InputError as error:
+                if not exclude or isinstance(error, UnclearMask):
+                    raise
+
+
+def _names_below(root: str) -> Iterator[str]:
+    for folder, inner, names in os.walk(root):
+        inner.sort()
+        yield from (os.path.relpath(os.path.join(folder, name), root) for name in sorted(names) if not name.startswith("."))
 
 
 def read_mask(path: Path, values: list[int] | str | None = None) -> np.ndarray:
@@ -32,7 +72,7 @@ def read_mask(path: Path, values: list[int] | str | None = None) -> np.ndarray:
         lossy = picture.format in ("JPEG", "WEBP")
     if values is not None:
         if kind == "alpha":
-            raise InputError(path, "a mask of one channel for mask_values", f"alpha in mode {picture.mode}", "leave mask_values out")
+            raise UnclearMask(path, "a mask of one channel for mask_values", f"alpha in mode {picture.mode}", "leave mask_values out")
         return (levels != 0) & (levels != BORDER) if values == NONZERO else np.isin(levels, values)
     return _recognised(path, levels, kind, lossy)
 
@@ -44,21 +84,27 @@ def alpha_of(picture: Image.Image) -> np.ndarray | None:
 
 def _levels(path: Path, picture: Image.Image) -> tuple[np.ndarray, str]:
     """The values of a mask as they are stored, ``[height, width]``, and what they are: ``alpha``, ``classes`` or ``levels``."""
+    classes = _class_numbers(picture)
+    if classes is not None:
+        return classes, "classes"
     alpha = alpha_of(picture)
     if alpha is not None and alpha.min() < alpha.max():
         return alpha, "alpha"
     if picture.mode in ("1", "L") or picture.mode.startswith("I"):
         return np.asarray(picture).astype(np.int64), "levels"
-    if picture.mode == "P":
-        numbers = np.asarray(picture)
-        colours = np.array(picture.getpalette("RGB")).reshape(-1, 3)[np.unique(numbers)]
-        if (colours != colours[:, :1]).any():
-            return numbers.astype(np.int64), "classes"
     channels = np.asarray(picture.convert("RGB")).astype(np.int64)
     if (channels != channels[..., :1]).any():
         what = f"a colour image (mode {picture.mode})"
-        raise InputError(path, "a mask: levels of grey, class numbers in a palette, or an alpha channel", what)
+        raise UnclearMask(path, "a mask: levels of grey, class numbers in a palette, or an alpha channel", what)
     return channels[..., 0], "levels"
+
+
+def _class_numbers(picture: Image.Image) -> np.ndarray | None:
+    """int64 ``[height, width]``: the numbers in a palette of colours, even if some of these are transparent; None for another image."""
+    if picture.mode != "P":
+        return None
+    colours = np.array(picture.getpalette("RGB")).reshape(-1, 3)  # all of them: that of a class in the file may be grey
+    return np.asarray(picture).astype(np.int64) if (colours != colours[:, :1]).any() else None
 
 
 def _recognised(path: Path, levels: np.ndarray, kind: str, lossy: bool) -> np.ndarray:
@@ -76,7 +122,7 @@ def _recognised(path: Path, levels: np.ndarray, kind: str, lossy: bool) -> np.nd
     if found[-1] <= 255 and extreme >= 0.9 and found[-1] >= 255 - EXTREME and (lossy or len(found) - 2 >= SOFT):
         return levels > 127
     shown = ", ".join(map(str, found[:6].tolist())) + (f", ... ({len(found)} values)" if len(found) > 6 else "")
-    raise InputError(path, "a mask of 0 and 255, of 0 and 1, or with soft edges", f"the values {shown}", ADVICE)
+    raise UnclearMask(path, "a mask of 0 and 255, of 0 and 1, or with soft edges", f"the values {shown}", ADVICE)
 
 
 def check_values(where: str, values: Any) -> None:
