@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.append(f"{ROOT}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
+from robustlens.class_list import check_classes, decided_among, list_for, roots_of_names
 from robustlens.cluster.limits import PIXELS
 from robustlens.cluster.runs import forget_run, record_run
 from robustlens.code_digest import code_digest, user_code_digest
@@ -21,7 +22,7 @@ from robustlens.progress import watch
 from robustlens.search_path import check_search_path
 from robustlens.schema import check_schema
 from robustlens.shorthand import corruption_of, in_sets, is_fetched, write_out
-from robustlens.study import FILES, SIXTEEN, check_study
+from robustlens.study import FILES, check_study
 from robustlens.writable import check_writable
 from snakemake.logging import logger
 
@@ -39,6 +40,8 @@ try:
     check_schema(config, f"{ROOT}/schemas/config.schema.yaml")  # fills in the defaults
     write_out(config)
     check_study(config)
+    for said in check_classes(config) if workflow.is_main_process else []:
+        logger.info(said)
     if "--unlock" not in sys.argv:  # which makes nothing, and which slurm/recover calls without knowing the config
         check_owner("results", config["study"])
 except InputError as error:
@@ -136,8 +139,7 @@ def images(wildcards):
 
 def classes_of(name):
     """The classes among which an image set asks to decide; None: all of the network."""
-    spec = config["sources"][source_of(name)]
-    return spec.get("classes", "imagenet-16" if spec["kind"] in SIXTEEN else None)
+    return decided_among(config["sources"][source_of(name)])
 
 
 def model_spec(wildcards):
@@ -156,9 +158,10 @@ def fetched(path):
 
 
 def fetched_files(name):
-    """What is fetched of a source; a folder of the user's is read in place, its time means nothing."""
+    """What is fetched of a source, or of the one that names its classes; a folder of the user's is read in place, its time means nothing."""
     spec = source_spec(name)
-    return [fetched(spec[key]) for key in ("root", "devkit") if is_fetched(spec.get(key, ""))]
+    read = [spec.get("root", ""), spec.get("devkit", ""), *roots_of_names(config, name)]
+    return list(dict.fromkeys(fetched(path) for path in read if is_fetched(path)))
 
 
 def verified_model(wildcards):

@@ -130,6 +130,7 @@ rule verify_model:
         n_images=untracked(config["verification"]["n_images"]),
         exclude=untracked("clean" in SIFTED),
         classes=untracked(classes_of("clean") if VERIFIED else None),
+        class_list=untracked(list_for(config, "clean") if VERIFIED else None),
         sixteen_by=untracked(config["predictions"]["sixteen_by"]),
         expected=expected_accuracy,
     script:

@@ -67,6 +67,7 @@ rule list_images:
     params:
         name="{source}",
         source=of_source,
+        class_list=class_list,
         code=code("list_images.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/list_images.py"
@@ -91,6 +92,7 @@ rule sift_images:
         images=source_images,
     params:
         source=of_source,
+        class_list=class_list,
         code=code("sift_images.py") + code_of_table("imagenet_classes.csv"),
     script:
         "../workflow_scripts/sift_images.py"

@@ -22,7 +22,7 @@ def main(
     """``spec``: the attack's entry in the config; ``n_images``: how many of the first images of the shard are attacked at each epsilon."""
     model, images = load_model(weights, card, device), read_shard(shard)
     pixels, rows = attack(model, images, spec, seed=seed, batch_size=batch_size)
-    write_shard(adversarial, rows, pixels=iter(pixels), origin=describe_attack(model, spec, seed))
+    write_shard(adversarial, rows, pixels=iter(pixels), origin=describe_attack(model, spec, seed), classes=images.classes)
     found = pixels[:n_images]
     table = decide_by_epsilon(model, images, spec, epsilons, seed=seed, batch_size=batch_size, n_images=n_images, found=found)
     write_parquet(decisions, table)

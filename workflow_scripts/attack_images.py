@@ -8,8 +8,9 @@ from robustlens.stimuli.adversarial import attack, describe_attack
 def main(weights: str, card: str, shard: str, adversarial: str, *, spec: dict, seed: int, device: str, batch_size: int):
     """``spec``: the attack's entry in the config."""
     model = load_model(weights, card, device)
-    pixels, rows = attack(model, read_shard(shard), spec, seed=seed, batch_size=batch_size)
-    write_shard(adversarial, rows, pixels=iter(pixels), origin=describe_attack(model, spec, seed))
+    images = read_shard(shard)
+    pixels, rows = attack(model, images, spec, seed=seed, batch_size=batch_size)
+    write_shard(adversarial, rows, pixels=iter(pixels), origin=describe_attack(model, spec, seed), classes=images.classes)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(source_shard: str, textures: list[str], stimulus_shard: str, *, stimulu
     origin = {"kind": kind, **parameters, "seed": seed, "made_from": shard.origin}
     made = make_stimulus(kind, shard, seed, textures=textures, device=device, batch_size=batch_size, **parameters)
     partial = stimulus.get("masks") in ("segmenter", "grabcut") or "mask_values" in stimulus  # one class may have no object that they know
-    write_made(stimulus_shard, shard.rows, made, origin=origin, few=None if partial else FEW)
+    write_made(stimulus_shard, shard.rows, made, origin=origin, classes=shard.classes, few=None if partial else FEW)
 
 
 if __name__ == "__main__":

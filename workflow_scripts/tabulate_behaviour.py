@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robustlens.images import read_manifest, write_manifest
+from robustlens.images import read_classes, read_manifest, write_manifest
 from robustlens.report.behaviour import (
     BOTH_CORRECT,
     accuracy,
@@ -62,11 +62,12 @@ def main(
     """
     paths, accuracies, fives, biases, by_class, errors = {}, [], [], [], [], {}
     curves = read_parquets(training, TRAINING)
+    n_classes = len((read_classes(manifest[0]) if manifest else None) or [])
     for path in predictions:
         table = read_predictions([path])
         model = table["model"].iloc[0]
         paths[model] = path
-        _check(table, {Path(file).parent.name: file for file in verified}, expected, curves[curves["model"].isin(learned)])
+        _check(table, {Path(file).parent.name: file for file in verified}, expected, curves[curves["model"].isin(learned)], n_classes)
         accuracies.append(accuracy(table))
         fives.append(top5(table))
         biases.append(shape_bias(table, conflict))
@@ -86,11 +87,16 @@ def main(
     write_csv(Path(selection_csv), _select(paths, pairs, manifest, selected))
 
 
-def _check(table: pd.DataFrame, verified: dict[str, str], expected: dict, curves: pd.DataFrame) -> None:
-    """Raise InputError for a model whose accuracy on clean images is not what it should be (:mod:`robustlens.verification`)."""
+def _check(table: pd.DataFrame, verified: dict[str, str], expected: dict, curves: pd.DataFrame, named: int) -> None:
+    """Raise InputError for a model whose accuracy on clean images is not what it should be (:mod:`robustlens.verification`).
+
+    ``named``: how many class names the labels of clean index, 0 where these are numbers: then as many as the labels show.
+    """
     model, clean = table["model"].iloc[0], table[table["stimulus"] == "clean"]
     curve = curves.loc[curves["model"] == model, "accuracy"]
-    n_classes = json.loads(Path(verified[model]).read_text())["n_classes"] if model in verified else max(1, clean["label"].nunique())
+    n_classes = max(named, int(table["label"].max()) + 1, 2)
+    if model in verified:
+        n_classes = json.loads(Path(verified[model]).read_text())["n_classes"]
     found = measured(model, clean["label"], clean["decision"], n_classes)
     if model in verified or expected.get(model) is not None:
         check_accuracy(found, expected.get(model))
@@ -115,7 +121,7 @@ def _select(paths: dict[str, str], pairs: dict, manifest: list[str], selected: l
         images = read_manifest(manifest[0])
         found = select(read_predictions(_of_pair(paths, pair), ["clean"]), images, pair)
         rows.append(compare(name, images, found, pair.get("published")))
-        write_manifest(path, found)
+        write_manifest(path, found, read_classes(manifest[0]))
     return _stacked(rows, SELECTION)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from robustlens.code_digest import user_code_digest
-from robustlens.images import count_rows, write_parquet
+from robustlens.images import count_rows, read_shard, write_parquet
 from robustlens.models.parallel import Task, train
 from robustlens.models.registry import save_model, save_weights
 from robustlens.models.training import curve
@@ -46,6 +46,7 @@ def main(
         "code": user_code_digest(spec["architecture"], spec.get("python_path")),
         **task.normalisation(),
         "input": "[0,1] RGB",
+        "classes": read_shard(shards[0]).classes,
         "training": {"recipe": recipe, "source": source, "n_images": sum(map(count_rows, shards)), "seed": seed, "processes": n_processes},
         "source": "trained by this workflow",
     }

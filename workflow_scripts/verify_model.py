@@ -22,6 +22,7 @@ def main(
     n_images: int | None,
     exclude: bool,
     classes: str | None,
+    class_list: list[str] | dict | None = None,
     sixteen_by: str,
     expected: float | None,
     device: str,
@@ -29,10 +30,11 @@ def main(
 ) -> None:
     """``source``: the entry of clean in the config, of which ``n_images``, spread evenly (None: all), are read in place.
 
-    ``exclude``: those that cannot be read are left out; ``classes``: among which is decided; ``expected``: accuracy, None where unknown.
+    ``exclude``: those that cannot be read are left out; ``classes``: among which is decided; ``class_list``: in which the class names of
+    clean are found (:func:`robustlens.stimuli.sources.list_labelled`); ``expected``: accuracy, None where unknown.
     """
     model = load_model(weights, card, device)
-    sample = Sample("clean", source, seed, n_images, exclude)
+    sample = Sample("clean", source, seed, n_images, exclude, class_list)
     blocks = Blocks(model.device, batch_size, len(sample))
     answer = partial(predict, model, stimulus="clean", classes=classes, sixteen_by=sixteen_by, blocks=blocks)
     parts, n_classes = [], 0

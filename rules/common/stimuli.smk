@@ -5,6 +5,11 @@ def of_source(wildcards):
     return source_spec(wildcards.source)
 
 
+def class_list(wildcards):
+    """In which list the class names of a source are found, None for its own."""
+    return list_for(config, wildcards.source)
+
+
 def shard_number(wildcards):
     return int(wildcards.shard)
 

@@ -160,11 +160,11 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(tmp_path):
 
 def test_labels_beyond_the_classes(tmp_path):
     shard = make_shard(tmp_path / "shard.parquet", coloured([(0, 0, 0)] * 3), labels=[2, 0, -1])
-    check_labels(shard, 3, "net", known=False)
+    check_labels(shard, 3, {"model": "net"}, known=False)
     with pytest.raises(InputError, match=r"shard.parquet \[image-2\]: expected a label below the 3 classes of net, got -1"):
-        check_labels(shard, 3, "net")
+        check_labels(shard, 3, {"model": "net"})
     with pytest.raises(InputError, match=r"\[image-0\]: expected a label below the 2 classes of net, got 2"):
-        check_labels(shard, 2, "net", known=False)
+        check_labels(shard, 2, {"model": "net"}, known=False)
 
 
 def test_a_model_is_loaded_on_its_device_and_no_other(tmp_path, monkeypatch, caplog):

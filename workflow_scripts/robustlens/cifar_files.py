@@ -8,6 +8,7 @@ pictures is the same in all. Nothing but arrays, numbers and text is ever made f
 import io
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from robustlens.picture_files import opened_picture
 
 SIDE = 32  # px
 N_VALUES = 3 * SIDE * SIDE  # of a picture
+NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]  # as published
 HEADER = f"P6 {SIDE} {SIDE} 255\n".encode()  # of a PPM file: the rest is the pixels as they are
 
 
@@ -39,6 +41,23 @@ def read_cifar(file: Path) -> tuple[np.ndarray, list[int] | None]:
     readers = {"": _read_pickle, ".bin": _read_records, ".png": _read_sprite}
     with refusing(file, "a complete file of CIFAR-10"):
         return readers[file.suffix](file)
+
+
+def read_names(root: str | Path) -> list[str]:
+    """The names of the ten classes by label, of ``batches.meta`` or ``batches.meta.txt`` where one is there; else as published."""
+    path = next((path for name in ("batches.meta", "batches.meta.txt") if (path := Path(root, name)).is_file()), None)
+    if path is None:
+        return list(NAMES)
+    names: Any = None
+    with refusing(path, "the names of the classes of CIFAR-10"):
+        if path.suffix == ".txt":
+            names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        elif isinstance(notes := _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load(), dict):
+            names = notes.get("label_names")
+    if not isinstance(names, list) or len(names) != len(NAMES) or not all(isinstance(name, str) for name in names):
+        found = len(names) if isinstance(names, list) else type(names).__name__
+        raise InputError(path, f"label_names: a list of {len(NAMES)} names", found)
+    return names
 
 
 def _from_planes(values: np.ndarray) -> np.ndarray:

@@ -44,18 +44,29 @@ decoders = 1  # threads that decode pictures; robustlens.job sets it to the CPUs
 
 
 # ---------------------------------------------------------------------------------------------------------------- manifests
-def write_manifest(path: str | Path, rows: pd.DataFrame) -> None:
-    """Write the list of a source's images; ``rows`` has the columns of the manifest. Raises InputError for a repeated id."""
+def write_manifest(path: str | Path, rows: pd.DataFrame, classes: list[str] | None = None) -> None:
+    """Write the list of a source's images; ``rows`` has the columns of the manifest; ``classes``: names that its labels index, if any.
+
+    Raises InputError for a repeated id.
+    """
     repeated = rows["image_id"][rows["image_id"].duplicated()]
     if len(repeated):
         raise InputError(path, "every image_id once", f"{repeated.iloc[0]!r} more than once")
-    schema = pa.schema(list(MANIFEST_COLUMNS.items()))
+    notes = None if classes is None else {"robustlens": json.dumps({"classes": classes})}
+    schema = pa.schema(list(MANIFEST_COLUMNS.items()), metadata=notes)
     write_parquet(path, pa.Table.from_pandas(rows[list(MANIFEST_COLUMNS)], schema=schema, preserve_index=False))
 
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
     """The images of a source in order: ``image_id, label, shape, texture, path``."""
     return read_table(path, MANIFEST_COLUMNS).to_pandas(ignore_metadata=True)
+
+
+def read_classes(manifest: str | Path) -> list[str] | None:
+    """The class names that the labels of a manifest index; None where they are numbers alone. Raises InputError for another file."""
+    with refusing(manifest, "a manifest", REMAKE):
+        notes = (pq.read_schema(manifest).metadata or {}).get(b"robustlens")
+        return json.loads(notes)["classes"] if notes else None
 
 
 def shard_rows(manifest: pd.DataFrame, shard: int, images_per_shard: int) -> pd.DataFrame:
@@ -109,6 +120,7 @@ class Shard:
     _originals: Originals
     geometry: dict | None
     _floats: pa.ChunkedArray | None = None
+    classes: list[str] | None = None  # names that the labels index; None where they are numbers alone
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -286,14 +298,16 @@ def write_shard(
     root: str | Path | None = None,
     geometry: dict | None = None,
     origin: dict,
+    classes: list[str] | None = None,
 ) -> None:
     """Write one image shard.
 
     ``rows`` has the manifest's columns (and ``l2, linf`` for adversarial images). Give either ``pixels``, one uint8
     ``[height, width, 3]`` array a row (encoded as PNG) or the bytes of an encoded file (stored as they are), or ``root``: then the
     pictures stay where ``rows["path"]`` says and the reader applies ``geometry``; only their digests are taken. ``masks``: uint8
-    ``[height, width]`` or None, one a row. ``origin``: what made them (JSON). ``pixels`` of float32 on [0, 1] are rounded for the
-    picture and kept as they are beside it, in the column ``float``.
+    ``[height, width]`` or None, one a row. ``origin``: what made them (JSON); ``classes``: the names that
+    the labels index, if any. ``pixels`` of float32 on [0, 1] are rounded for the picture and kept as they are beside it, in the column
+    ``float``.
     """
     floats = []
     images: list[dict[str, bytes | str | None]]
@@ -324,7 +338,9 @@ def write_shard(
         columns |= {name: rows[name] for name in NORM_COLUMNS}
     if floats:
         types["float"], columns["float"] = pa.binary(), floats
-    notes = {"root": None if root is None else str(root), "geometry": geometry if root is not None else None, "origin": origin}
+    notes: dict = {"root": None if root is None else str(root), "geometry": geometry if root is not None else None, "origin": origin}
+    if classes is not None:
+        notes["classes"] = classes
     schema = pa.schema(list(types.items()), metadata={"robustlens": json.dumps(notes, sort_keys=True)})
     table = pa.table({name: pa.array(values, types[name]) for name, values in columns.items()}, schema=schema)
     write_parquet(path, table, rows_together=PICTURES_TOGETHER)
@@ -339,9 +355,10 @@ def read_shard(path: str | Path) -> Shard:
     with refusing(path, "notes on root, geometry and origin in the schema metadata", REMAKE):
         notes = json.loads(metadata)
         root, geometry, origin = notes["root"], notes["geometry"], notes["origin"]
+        classes = notes.get("classes")
     floats = table["float"] if "float" in table.column_names else None
     rows = table.drop_columns(["image", "mask"] + ["float"] * (floats is not None)).to_pandas(ignore_metadata=True)
-    return Shard(Path(path), rows, origin, table["image"], table["mask"], Originals(root), geometry, floats)
+    return Shard(Path(path), rows, origin, table["image"], table["mask"], Originals(root), geometry, floats, classes)
 
 
 def check_pictures(path: str | Path, size: int = 50) -> None:

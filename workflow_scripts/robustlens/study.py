@@ -40,7 +40,6 @@ LAYOUTS = {  # of a kind of source that is not drawn, beside root, n_images, geo
     "cifar": (("split",), ()),
     "idx": (("split",), ()),
 }
-SIXTEEN = ("cue-conflict", "sixteen-classes")  # kinds of sources whose labels are among the 16 classes
 MASK_KEYS = {  # of silhouettes, by where the object is known from: those it must have, those it may have
     "given": ((), ()),
     "folder": (("folder",), ("mask_values",)),

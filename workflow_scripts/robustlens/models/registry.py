@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robustlens.checksum import file_sha256
+from robustlens.class_names import LIST, shown
 from robustlens.code_digest import user_code_digest
 from robustlens.devices import claim_device
 from robustlens.errors import InputError, refusing
@@ -65,13 +66,30 @@ def scale_as_lite(model: Classifier, twice: bool) -> None:
     model.mean, model.std = (mean + std * model.mean, std * model.std) if twice else (mean, std)
 
 
-def check_labels(shard: Shard, n_classes: int, model: str, *, known: bool = True) -> None:
-    """Raise InputError naming the first image whose label is not a class of the network; without ``known`` -1 (unknown) passes."""
+def check_labels(shard: Shard, n_classes: int, card: dict, *, known: bool = True) -> None:
+    """Raise InputError for labels that are not among the ``n_classes`` that the network of ``card`` decides among.
+
+    For the names of other classes than the card says that it learned here; for other than ``n_classes`` names where it learned elsewhere;
+    and for an image whose label is no such class. Without ``known`` -1 (unknown) passes.
+    """
+    _check_names(shard, n_classes, card)
     labels = shard.rows["label"].to_numpy()
     wrong = np.flatnonzero((labels < (0 if known else -1)) | (labels >= n_classes))
     if len(wrong):
         where = f"{shard.path} [{shard.rows['image_id'].iloc[wrong[0]]}]"
-        raise InputError(where, f"a label below the {n_classes} classes of {model}", f"{labels[wrong[0]]}")
+        raise InputError(where, f"a label below the {n_classes} classes of {card['model']}", f"{labels[wrong[0]]}")
+
+
+def _check_names(shard: Shard, n_classes: int, card: dict) -> None:
+    names, learned = shard.classes, card.get("classes")
+    if names is None or names == learned:
+        return
+    if learned:
+        asked = f"labels by the {len(learned)} classes that {card['model']} learned ({shown(learned)})"
+        raise InputError(shard.path, asked, f"by {len(names)}: {shown(names)}", f"{LIST}, and run again")
+    if isinstance(card.get("source"), dict) and len(names) != n_classes:  # a file: it learned elsewhere
+        asked = f"the classes of all {n_classes} outputs of {card['model']}"
+        raise InputError(shard.path, asked, f"{len(names)} classes: {shown(names)}", LIST)
 
 
 def convolutions(network: nn.Module) -> list[str]:

@@ -77,7 +77,7 @@ class Training:
         with torch.inference_mode():
             n_classes = classifier(images.batch(np.arange(1)).to(device)[0]).shape[1]
         for shard in [*images.shards, *(held_out.shards if held_out else [])]:
-            check_labels(shard, n_classes, model)
+            check_labels(shard, n_classes, {"model": model, "classes": images.shards[0].classes})
         self.network: nn.Module = classifier  # what the step goes through
         if n_ranks > 1:
             numbers = [device.index] if device.type == "cuda" else None

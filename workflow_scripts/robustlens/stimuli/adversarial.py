@@ -112,7 +112,7 @@ def moved_images(model: Classifier, shard: Shard, images: Tensor, rows: slice, s
 
 def _check_labels(model: Classifier, shard: Shard, images: Tensor) -> None:
     with torch.inference_mode():
-        check_labels(shard, model(images).shape[1], model.card["model"])
+        check_labels(shard, model(images).shape[1], model.card)
 
 
 def _random_starts(image_ids: pd.Series, images: Tensor, spec: dict, seed: int) -> Tensor:

@@ -51,9 +51,8 @@ def class_folders(root: Path, aside: Container[str] = ()) -> Iterator[tuple[str,
     ``aside``: names of files in ``root`` that are not looked at. Raises InputError for a missing root, a file that is no picture or lies
     in no class folder, and an empty class.
     """
-    entries = sorted((entry for entry in os.scandir(_there(root)) if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    classes = [entry.name for entry in entries if entry.is_dir()]
-    strays = [entry.name for entry in entries if not entry.is_dir() and entry.name not in aside]
+    classes = folder_names(root)
+    strays = sorted(entry.name for entry in _entries(root) if not entry.is_dir() and entry.name not in aside)
     if strays or not classes:
         raise InputError(root, "class folders and nothing else", f"the file {_readable(strays[0])}" if strays else "none")
     for name in classes:
@@ -61,6 +60,16 @@ def class_folders(root: Path, aside: Container[str] = ()) -> Iterator[tuple[str,
         if not paths:
             raise InputError(root / name, "at least one picture", "an empty class folder")
         yield name, paths
+
+
+def folder_names(root: str | Path) -> list[str]:
+    """The names of the class folders in ``root``, in order as text. Raises InputError for a missing root."""
+    return sorted(entry.name for entry in _entries(Path(root)) if entry.is_dir())
+
+
+def _entries(root: Path) -> list[os.DirEntry]:
+    with os.scandir(_there(root)) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
 
 
 def files_below(root: Path, name: str = "") -> list[str]:

@@ -33,8 +33,10 @@ class Made:
     unusable: str | None = None
 
 
-def write_made(path: str | Path, rows: pd.DataFrame, made: Iterable[Made], *, origin: dict, few: int | None = FEW) -> None:
-    """Write one shard of a stimulus; ``rows``: those of the source's shard. Of the images, only their encoded bytes are held.
+def write_made(
+    path: str | Path, rows: pd.DataFrame, made: Iterable[Made], *, origin: dict, classes: list[str] | None = None, few: int | None = FEW
+) -> None:
+    """Write one shard of a stimulus; ``rows``, ``classes``: those of the source's shard. Of the images, only their encoded bytes are held.
 
     Raises InputError, with the reasons, where ``few`` images or more had a label and none is left with one; None: they may all be unusable.
     """
@@ -53,4 +55,4 @@ def write_made(path: str | Path, rows: pd.DataFrame, made: Iterable[Made], *, or
         log.warning("%d of %d images have no label: %s", reasons.total(), len(rows), why)
     if few is not None and (rows["label"] >= 0).sum() >= few and (facts["label"] < 0).all():
         raise InputError(path, "images that show something", f"none of {len(rows)}: {why}", "check the masks or parameters of the stimulus")
-    write_shard(path, rows.assign(**facts), pixels=iter(pictures), masks=masks, origin=origin)
+    write_shard(path, rows.assign(**facts), pixels=iter(pictures), masks=masks, origin=origin, classes=classes)

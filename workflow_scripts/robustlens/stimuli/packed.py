@@ -1,5 +1,6 @@
 """Pictures in Parquet files, in the convention of the Hugging Face hub: a column of encoded pictures beside one of labels."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -23,16 +24,45 @@ def list_parquet(root: str | Path, n_images: int) -> pd.DataFrame:
     Raises InputError for another file, other columns, a row without label, two rows of one id, or another count than ``n_images``.
     """
     root = Path(root)
+    files = _files(root)
+    if (n_rows := sum(_n_rows(root / file) for file in files)) != n_images:  # before a file of a megabyte becomes a hundred million rows
+        raise InputError(root, f"{n_images} pictures", n_rows, "correct `n_images` or `root` of the source")
+    rows = [row for file in files for row in _rows(root / file, file)]
+    return as_manifest(root, n_images, rows)
+
+
+def _files(root: Path) -> list[str]:
+    """The Parquet files below a folder, relative to it; of a file an empty name."""
     if root.is_dir():
         files = [path for path in files_below(root) if path.lower().endswith(".parquet")]
     else:
         files = [""] if root.is_file() and root.suffix.lower() == ".parquet" else []
     if not files:
         raise InputError(root, "a Parquet file, or a folder that holds some", "none", "check `root` of the source")
-    if (n_rows := sum(_n_rows(root / file) for file in files)) != n_images:  # before a file of a megabyte becomes a hundred million rows
-        raise InputError(root, f"{n_images} pictures", n_rows, "correct `n_images` or `root` of the source")
-    rows = [row for file in files for row in _rows(root / file, file)]
-    return as_manifest(root, n_images, rows)
+    return files
+
+
+def label_names(root: str | Path) -> list[str] | None:
+    """The names of the labels from 0, as the library ``datasets`` notes them in each file (ClassLabel); None where no file does.
+
+    Raises InputError for another file, and for files that name the labels differently.
+    """
+    root = Path(root)
+    noted = {file: _noted_names(root / file) for file in _files(root)}
+    (first, names), *others = noted.items()
+    for file, found in others:
+        if found != names:
+            raise InputError(root / file, f"the class names of {root / first}", "others" if found else "none")
+    return names
+
+
+def _noted_names(path: Path) -> list[str] | None:
+    with refusing(path, "a complete Parquet file"):
+        notes = (pq.read_schema(path).metadata or {}).get(b"huggingface")
+    with refusing(path, "notes of the library datasets in JSON"):
+        label = json.loads(notes or "{}").get("info", {}).get("features", {}).get("label", {})
+        names = label.get("names") if isinstance(label, dict) else None
+        return None if names is None else [str(name) for name in names]
 
 
 def _n_rows(path: Path) -> int:

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from robustlens.images import Shard, read_shard, write_shard
-from robustlens.stimuli.cues import list_scenes
+from robustlens.stimuli.cues import SHAPES, list_scenes
 from robustlens.stimuli.scenes import write_scenes
 from robustlens.stimuli.sifting import sift
-from robustlens.stimuli.sources import list_source
+from robustlens.stimuli.sources import list_labelled
 
 TOGETHER = 1000  # images that are listed, and if synthetic rendered, at a time
 
@@ -18,15 +18,22 @@ TOGETHER = 1000  # images that are listed, and if synthetic rendered, at a time
 class Sample:
     """``n_images`` of the images of a source, all if None.
 
-    ``name``, ``source``: the source in the config; ``seed``: of the study; ``exclude``: leave out image files that cannot be read.
+    ``name``, ``source``: the source in the config; ``seed``: of the study; ``exclude``: leave out image files that cannot be read;
+    ``class_list``: the list in which class names are found (``list_labelled``).
     ``rows``: the part of its manifest, in order. Raises InputError for what the listing of the source refuses.
     """
 
-    def __init__(self, name: str, source: dict, seed: int, n_images: int | None, exclude: bool = False):
+    def __init__(
+        self, name: str, source: dict, seed: int, n_images: int | None, exclude: bool = False, class_list: list[str] | dict | None = None
+    ):
         self.name, self.source, self.seed = name, source, seed
         self.synthetic = source["kind"] == "embedded"
         self.exclude = exclude and not self.synthetic
-        rows = list_scenes(name, source["n_images"], source.get("cues", "both"), seed) if self.synthetic else list_source(source)
+        self.classes: list[str] | None = list(SHAPES)
+        if self.synthetic:
+            rows = list_scenes(name, source["n_images"], source.get("cues", "both"), seed)
+        else:
+            rows, self.classes = list_labelled(source, class_list)
         self.rows = rows.iloc[spread(len(rows), n_images)].reset_index(drop=True)
 
     def __len__(self) -> int:
@@ -43,7 +50,8 @@ class Sample:
                 else:
                     root, resize_crop = self.source["root"], self.source.get("geometry")
                     rows = sift(rows, root, resize_crop)[0] if self.exclude else rows
-                    write_shard(path, rows, root=root, geometry=resize_crop, origin={"kind": self.source["kind"], "source": self.name})
+                    origin = {"kind": self.source["kind"], "source": self.name}
+                    write_shard(path, rows, root=root, geometry=resize_crop, origin=origin, classes=self.classes)
                 yield read_shard(path)
 
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from robustlens.images import write_shard
+from robustlens.stimuli.cues import SHAPES
 from robustlens.stimuli.embedded import render_scene
 
 
@@ -15,4 +17,5 @@ def write_scenes(path: str | Path, rows: pd.DataFrame, name: str, source: dict, 
     """
     scenes = [render_scene(row.image_id, row.shape, row.texture, seed) for row in rows.itertuples()]
     origin = {"kind": source["kind"], "source": name, "seed": seed}
-    write_shard(path, rows, pixels=(scene.pixels for scene in scenes), masks=[scene.mask for scene in scenes], origin=origin)
+    masks: list[np.ndarray | None] = [scene.mask for scene in scenes]
+    write_shard(path, rows, pixels=(scene.pixels for scene in scenes), masks=masks, origin=origin, classes=list(SHAPES))
