@@ -27,6 +27,7 @@ UNIT_TABLES = [
 ]
 UNIT_TABLES += ["category_shares", "ablation_rates", "detectors", "category_shift", "noise_blocking", "noise_outliers", "filter_matches"]
 PAIRED_MODELS = list(dict.fromkeys(pair[role] for pair in config["pairs"].values() for role in ("standard", "robust")))
+NAMED_SOURCES = [name for name in PREDICTED_SOURCES if name in INDEXED and not classes_of(name)]  # those may lack a class of the study
 TABLES = expand(
     "results/reports/tables/{table}.csv",
     table=[
@@ -42,6 +43,7 @@ TABLES = expand(
         "robustness",
         "training",
         *(["excluded_images"] if SIFTED else []),
+        *(["missing_classes"] if NAMED_SOURCES else []),
         *UNIT_TABLES,
     ],
 )
@@ -212,6 +214,26 @@ rule tabulate_exclusions:
         code=code("tabulate_exclusions.py"),
     script:
         "../workflow_scripts/tabulate_exclusions.py"
+
+
+rule tabulate_classes:
+    """The classes of the study of which a source has no image."""
+    input:
+        manifests=expand("results/stimuli/{source}/manifest.parquet", source=NAMED_SOURCES),
+    output:
+        missing_csv="results/reports/tables/missing_classes.csv",
+    log:
+        "logs/tabulate_classes.log",
+    benchmark:
+        "benchmarks/tabulate_classes.tsv"
+    localrule: True
+    conda:
+        "../envs/robustlens.yaml"
+    params:
+        sources=NAMED_SOURCES,
+        code=code("tabulate_classes.py"),
+    script:
+        "../workflow_scripts/tabulate_classes.py"
 
 
 rule write_page:

@@ -6,9 +6,11 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from robustlens import imagenet
+from robustlens.class_names import shown
 from robustlens.errors import InputError
 from robustlens.files import replacing
-from robustlens.images import read_manifest, read_table
+from robustlens.images import REMAKE, read_classes, read_manifest, read_table
 from robustlens.manifest import ImageCount
 
 LEAST = 0.01  # share of a stimulus's labelled images that must show something: of fewer a mistake is likelier than a choice
@@ -19,6 +21,7 @@ def main(shards: list[str], manifests: list[str], predictions: list[str], *, mod
 
     ``sources``: stimulus name -> position of its source's manifest in that list.
     """
+    check_lists(manifests)
     rows = [read_manifest(path) for path in manifests]
     images = [pd.Index(table["image_id"]) for table in rows]
     labelled = {stimulus: int((rows[number]["label"] >= 0).sum()) for stimulus, number in sources.items()}
@@ -26,6 +29,18 @@ def main(shards: list[str], manifests: list[str], predictions: list[str], *, mod
     for number, (model, path) in enumerate(zip(models, predictions, strict=True)):
         of_model = shards[number * n_shards : (number + 1) * n_shards]
         join(model, of_model, path, {stimulus: ImageCount(images[number]) for stimulus, number in sources.items()}, labelled)
+
+
+def check_lists(manifests: list[str]) -> None:
+    """Raise InputError for manifests whose labels index two lists of class names; those of ImageNet and of its 16 classes are numbers to
+    all networks of ImageNet, whatever the study calls them."""
+    published = (None, imagenet.classes()["wnid"].tolist(), list(imagenet.SIXTEEN))
+    named = {path: names for path in manifests if (names := read_classes(path)) not in published}
+    for path, names in named.items():
+        first, expected = next(iter(named.items()))
+        if names != expected:
+            asked = f"labels by the list of {first}: {len(expected)} classes ({shown(expected)})"
+            raise InputError(path, asked, f"{len(names)}: {shown(names)}", REMAKE)
 
 
 def join(model: str, shards: list[str], predictions: str, counts: dict[str, ImageCount], labelled: dict[str, int]) -> None:

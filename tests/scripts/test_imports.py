@@ -68,6 +68,7 @@ TABLE: dict[str, tuple[str, str | None]] = {  # script (of which image): importi
     "sift_images": (FILES, None),
     "tabulate_behaviour": (FILES, "scipy.stats scipy.ndimage"),
     "tabulate_concept_ablation": (TABLES, None),
+    "tabulate_classes": (FILES, None),
     "tabulate_exclusions": (FILES, None),
     "tabulate_units": (TABLES, ""),
     "tally_concepts": (f"{NETWORK} h5py", None),

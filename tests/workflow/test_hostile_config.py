@@ -53,7 +53,7 @@ def study(tmp_path, monkeypatch) -> Path:
     config = {
         "study": f"{MARKUP}\nsecond line",
         "sources": {"clean": {"kind": "image-folder", "root": str(path.parents[1]), "n_images": 6, "geometry": {"crop": 32}}},
-        "classes": [MARKUP, HOSTILE],
+        "classes": [f"0{HOSTILE}", f"1{HOSTILE}"],
         "paths": {"idle": {"path": HOSTILE, "get": MARKUP}},
         "models": models,
         "pairs": {"net": {"standard": "s", "robust": "r", "published": str(home / f"{HOSTILE}.npy")}},

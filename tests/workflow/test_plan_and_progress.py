@@ -146,8 +146,8 @@ def test_a_study_of_the_size_of_imagenet(tmp_path):
 # --------------------------------------------------------------------------------------------------------------------- progress
 def small_run(folder, *arguments, n_images=1):
     """Three shards of a drawn source, and a folder with one picture of which ``n_images`` are announced."""
-    (folder / "pictures/class").mkdir(parents=True)
-    Image.new("RGB", (9, 9)).save(folder / "pictures/class/one.png")
+    (folder / "pictures/disc").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(folder / "pictures/disc/one.png")
     photos = {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 9, "crop": 9}}
     study = write_study(folder / "study.yaml", images_per_shard=20, sources__photos=photos)
     targets = [f"results/stimuli/{name}.parquet" for name in ("clean/shard-0001", "clean/shard-0002", "photos/shard-0000")]

@@ -18,6 +18,7 @@ from photographs_tree import write_packages
 from shipped import merged, study, table
 
 from imagenet_tree import PER_CLASS, biased, write_tree
+from robustlens.imagenet import classes
 from robustlens.images import read_manifest, read_shard
 from robustlens.models.registry import load_model
 from robustlens.models.variants import VariantResNet
@@ -43,6 +44,7 @@ def thousand_classes() -> dict:
     models |= {"trained-s": training["models"]["resnet50-s"], "trained-r": training["models"]["alexnet-r"]}
     return imagenet | {
         "study": "thousand-classes",
+        "classes": classes()["wnid"].tolist(),  # the folders of the training images are of two of them
         "paths": imagenet["paths"] | {"train": training["paths"]["train"]},
         "packages": {name: spec for name, spec in photographs["packages"].items() if "requirement" in spec},
         "sources": imagenet["sources"] | {"photographs": photographs["sources"]["clean"], "train": training["sources"]["train"]},
@@ -226,6 +228,7 @@ def ten_classes() -> dict:
     shown = ["clean", "gaussian-noise-0.2", "scrambled-4", "black-and-white", "cue-conflict", "pgd-linf-0.3", "cifar", "pgd-0.5"]
     return mnist | {
         "study": "ten-classes",
+        "classes": [],  # MNIST's are numbers, CIFAR-10's have names
         "paths": cifar["paths"],
         "sources": mnist["sources"] | {"train": cifar["sources"]["train"], "cifar": cifar["sources"]["clean"]},
         "stimuli": {name: spec for name, spec in mnist["stimuli"].items() if name in shown},

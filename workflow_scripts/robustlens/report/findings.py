@@ -4,6 +4,7 @@ from functools import partial
 
 import pandas as pd
 
+from robustlens.class_names import shown
 from robustlens.report.contrast import (
     ALIKE,
     HIGHER,
@@ -95,12 +96,26 @@ def tally(claims: pd.DataFrame) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------------ pictures
+def find_images(results: Results) -> list[str]:
+    """What is not as the config says: image files that could not be read, classes without an image."""
+    return find_exclusions(results) + find_missing_classes(results)
+
+
+def find_missing_classes(results: Results) -> list[str]:
+    """Of which classes each source has no image."""
+    groups = results.table("missing_classes").groupby("source", sort=False)
+    return [
+        sentence(f"{name} has no image of {len(rows)} of the {rows['n_classes'].iloc[0]} classes: {shown([*map(str, rows['class'])])}")
+        for name, rows in groups
+    ]
+
+
 def find_exclusions(results: Results) -> list[str]:
     """How many pictures of each source could not be read, where the study excludes them."""
     counts = results.table("excluded_images")["source"].value_counts(sort=False)
     sources = results.study.get("sources", {})
-    shown = "no network was shown them, and every n counts the others alone"
-    return [sentence(f"{n} of the {sources[name]['n_images']} pictures of {name} could not be read: {shown}") for name, n in counts.items()]
+    rest = "no network was shown them, and every n counts the others alone"
+    return [sentence(f"{n} of the {sources[name]['n_images']} pictures of {name} could not be read: {rest}") for name, n in counts.items()]
 
 
 # ----------------------------------------------------------------------------------------------------------------- behaviour

@@ -18,6 +18,7 @@ COLUMNS = {
     "shape_bias_by_class": ["model", "class", "n_images", "n_decided", "shape", "texture", "shape_bias", "low", "high"],
     "total_variation": ["model", "layer", "statistic", "n_units", "mean", "low", "high"],
     "excluded_images": ["source", "image_id", "path", "fault"],
+    "missing_classes": ["source", "n_classes", "class"],
     "filter_matches": ["pair", "layer", "unit_standard", "unit_robust", "rho", "n_weights"],
     "dissection": ["model", "layer", "category", "n_units", "share"],
     "dissection_units": ["concept_set", "model", "layer", "unit", "name", "category", "iou"],

@@ -28,9 +28,9 @@ SECTIONS = (
         "the shape, the sharpness, or a change of a few pixels made to mislead it. What a network can spare tells what it goes "
         "by.",
         ("stimuli",),
-        ("excluded_images",),
+        ("excluded_images", "missing_classes"),
         (),
-        findings.find_exclusions,
+        findings.find_images,
     ),
     Section(
         "recognition",
