@@ -55,18 +55,18 @@ def image_rows(n: int, labels=0, shape=None, texture=None, prefix: str = "image"
     return rows.assign(shape=rows["label"] if shape is None else shape, texture=rows["label"] if texture is None else texture)
 
 
-def make_shard(path: Path, pixels: np.ndarray, rows: pd.DataFrame | None = None, **cues) -> Shard:
+def make_shard(path: Path, pixels: np.ndarray, rows: pd.DataFrame | None = None, classes: list[str] | None = None, **cues) -> Shard:
     """An image shard, written and read again."""
     rows = image_rows(len(pixels), **cues) if rows is None else rows
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_shard(path, rows.reset_index(drop=True), pixels=iter(pixels), origin={"made": "for a test"})
+    write_shard(path, rows.reset_index(drop=True), pixels=iter(pixels), origin={"made": "for a test"}, classes=classes)
     return read_shard(path)
 
 
-def cut_shards(folder: Path, pixels: np.ndarray, rows: pd.DataFrame, size: int) -> list[Shard]:
+def cut_shards(folder: Path, pixels: np.ndarray, rows: pd.DataFrame, size: int, classes: list[str] | None = None) -> list[Shard]:
     """The same images in shards of ``size``."""
     starts = range(0, len(rows), size)
-    return [make_shard(folder / f"shard-{n}.parquet", pixels[s : s + size], rows[s : s + size]) for n, s in enumerate(starts)]
+    return [make_shard(folder / f"shard-{n}.parquet", pixels[s : s + size], rows[s : s + size], classes) for n, s in enumerate(starts)]
 
 
 def random_network(architecture: str = "alexnet", seed: int = 0, **arguments) -> nn.Module:

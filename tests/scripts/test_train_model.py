@@ -13,7 +13,7 @@ from measure_filters import main as measure_filters
 from robustlens.errors import InputError
 from robustlens.models.registry import load_model
 from robustlens.models.training import CURVE
-from tiny import RECIPE_DEFAULTS, coloured, cut_shards, image_rows, spec_of
+from tiny import RECIPE_DEFAULTS, coloured, cut_shards, image_rows, make_shard, spec_of
 from train_model import main
 
 RECIPE = {"epochs": 4, "batch_size": 10, "learning_rate": 0.02, "weight_decay": 0.0, **RECIPE_DEFAULTS}
@@ -25,7 +25,7 @@ def shards(tmp_path):
     """30 pictures of three colours, in shards of 12."""
     rows = image_rows(30, labels=np.arange(30) % 3)
     pixels = coloured([((200, 60, 60), (60, 200, 60), (60, 60, 200))[label] for label in rows["label"]], side=12)
-    return [str(shard.path) for shard in cut_shards(tmp_path / "shards", pixels, rows, 12)]
+    return [str(shard.path) for shard in cut_shards(tmp_path / "shards", pixels, rows, 12, list("rgb"))]
 
 
 def run(folder, shards, spec=None, recipe=RECIPE, seed=0):
@@ -41,6 +41,7 @@ def test_a_network_is_trained(tmp_path, shards):
     assert description["training"] == {"recipe": RECIPE, "source": "train", "n_images": 30, "seed": 0, "processes": 1}
     assert {key: description[key] for key in spec_of(classes=3, width=8)} == spec_of(classes=3, width=8)
     assert description["model"] == "net" and description["input"] == "[0,1] RGB"
+    assert description["classes"] == list("rgb")
     history = pd.read_parquet(training)
     assert history.columns.tolist() == CURVE and len(history) == 4
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
@@ -50,6 +51,16 @@ def test_a_network_is_trained(tmp_path, shards):
     assert len(filters.loc["trained"]) == len(filters.loc["initial"]) == 4 + 4 * 8
     assert not np.allclose(filters.loc["trained", "total_variation"], filters.loc["initial", "total_variation"])
     assert next(model.network.parameters()).device == torch.device("cpu")
+
+
+def test_images_held_out_have_the_classes_that_are_learned(tmp_path, shards):
+    other = make_shard(tmp_path / "other.parquet", coloured([(0, 0, 0)] * 3, side=12), classes=["g", "b", "r"])
+    files = [str(tmp_path / name) for name in FILES]
+    asked = {"spec": spec_of(classes=3, width=8), "source": "train", "recipe": RECIPE, "seed": 0, "device": "cpu", "gpu": 1}
+    with pytest.raises(
+        InputError, match=r"other.parquet: expected labels by the 3 classes that net learned \(r, g, b\), got by 3: g, b, r"
+    ):
+        main(shards, [str(other.path)], [], *files, model="net", **asked)
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path, shards):
