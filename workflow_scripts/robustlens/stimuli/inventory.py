@@ -1,15 +1,14 @@
 """What the listing of a source says in its log: how many images of which classes, in which formats and sizes."""
 
-import io
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from robustlens.class_names import missing, shown
-from robustlens.errors import InputError, refusing
+from robustlens.errors import InputError
 from robustlens.originals import Originals
-from robustlens.picture_files import open_picture
+from robustlens.picture_files import opened_picture
 
 LOOKED_AT = 20  # images whose headers are read
 
@@ -36,8 +35,7 @@ def _headers(paths: list[str], root: str) -> str:
     chosen = [paths[row] for row in np.unique(np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).astype(int))] if paths else []
     for path in sorted(chosen):
         try:
-            data, where = originals.read(path), originals.where(path)
-            with refusing(where, "a readable picture"), open_picture(io.BytesIO(data)) as picture:
+            with opened_picture(originals.read(path), originals.where(path)) as picture:
                 formats[f"{picture.format} {picture.mode}"] += 1
                 sides.append(picture.size)
         except InputError:  # said, or excluded, when all images are read
