@@ -33,10 +33,11 @@ from robustlens.broden import LabelledImage, write_broden  # noqa: E402
 from robustlens.errors import InputError  # noqa: E402
 from robustlens.inference import recorded  # noqa: E402
 from robustlens.models.architectures import build_network  # noqa: E402
+from robustlens.models.convolutions import convolutions  # noqa: E402
 from robustlens.models.layers import default_layers  # noqa: E402
 from robustlens.models.outputs import layout_of  # noqa: E402
 from robustlens.models.published import architectures  # noqa: E402
-from robustlens.models.registry import Classifier, convolutions  # noqa: E402
+from robustlens.models.registry import Classifier  # noqa: E402
 from robustlens.store import ActivationWriter  # noqa: E402
 
 PAGE = REPOSITORY / "docs/architectures.md"

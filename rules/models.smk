@@ -34,6 +34,7 @@ rule train_part:
         spec=network_spec,
         recipe=training_recipe,
         epochs=training_epochs,
+        sizes=image_sizes,
         seed=SEED,
         code=training_part_code,
     script:
@@ -67,6 +68,7 @@ rule train_model:
         spec=network_spec,
         source=training_source,
         recipe=training_recipe,
+        sizes=image_sizes,
         seed=SEED,
         code=training_code,
     script:
@@ -94,7 +96,7 @@ rule import_model:
         model="{model}",
         spec=network_spec,
         n_classes=n_classes(),
-        input_size=side_of_clean(),
+        sizes=image_sizes,
         code=import_code,
     script:
         "../workflow_scripts/import_model.py"

@@ -10,10 +10,18 @@ from robustlens.models.registry import save_model
 
 
 def main(
-    weights: str, card: str, training: str, *, model: str, spec: dict, n_classes: int | None = None, input_size: int | None = None
+    weights: str,
+    card: str,
+    training: str,
+    *,
+    model: str,
+    spec: dict,
+    n_classes: int | None = None,
+    sizes: dict[str, tuple[int, int]] | None = None,
 ) -> None:
-    """``spec``: the model's entry in the config, with ``weights`` (a file); ``n_classes``, ``input_size`` (px): None if unknown."""
-    network, description = import_network(model, spec, n_classes, input_size)
+    """``spec``: the model's entry in the config, with ``weights`` (a file); ``n_classes``: None if unknown; ``sizes``: height and width in
+    px of the images that the network will see, by set, those of clean first."""
+    network, description = import_network(model, spec, n_classes, sizes)
     save_model(Path(card).parent, network, description)
     write_parquet(training, pd.DataFrame({"model": [], "epoch": [], "loss": [], "accuracy": []}))
 

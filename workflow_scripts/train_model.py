@@ -27,13 +27,15 @@ def main(
     seed: int,
     device: str,
     gpu: int,
+    sizes: dict[str, tuple[int, int]] | None = None,
 ):
-    """``spec``: what the config says of the network; ``source``: the name of the training images; ``recipe``: the training recipe.
+    """``spec``: what the config says of the network; ``source``: the name of the training images; ``recipe``: the training recipe;
+    ``sizes``: height and width in px of the images that the network will see, by set, those that it is trained on first.
 
     ``held_out``: shards of images for the curve alone; ``before``: what the job before put down, where the training is cut into several;
     each may be empty. ``gpu``: how many GPUs train it, where ``device`` is one.
     """
-    task = Task(shards, model, spec, recipe, seed, recipe["epochs"], str(before or ""), held_out)
+    task = Task(shards, model, spec, recipe, seed, recipe["epochs"], str(before or ""), held_out, sizes)
     network, n_processes = task.network(), 1 if device == "cpu" else gpu
     save_weights(Path(initial), network)
     with TemporaryDirectory(dir=Path(initial).parent) as folder:

@@ -16,9 +16,10 @@ def main(
     seed: int,
     device: str,
     gpu: int,
+    sizes: dict[str, tuple[int, int]] | None = None,
 ) -> None:
     """``epochs``: how many were done before and how many are done after; the rest as in ``train_model.py``."""
-    task = Task(shards, model, spec, recipe, seed, epochs[1], str(before or ""), held_out)
+    task = Task(shards, model, spec, recipe, seed, epochs[1], str(before or ""), held_out, sizes)
     train(task, after, device=device, n_processes=1 if device == "cpu" else gpu)
 
 

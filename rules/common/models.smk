@@ -86,6 +86,13 @@ def side_of_clean():
     return clean.get("geometry", {}).get("crop")
 
 
+def image_sizes(wildcards, output):
+    """Height and width in px of the images that a network will see, by set. Untracked: another set is no reason to make a network anew."""
+    from robustlens.plan.image_sizes import seen_sizes
+
+    return seen_sizes(config, wildcards.model)
+
+
 def n_classes():
     """How many classes the labels of the study name; None where it does not say."""
     return len(config["classes"]) or (1000 if config["sources"].get("clean", {}).get("kind") == "imagenet" else None)

@@ -18,6 +18,7 @@ from robustlens.models.registry import load_model
 from tiny import random_network, spec_of
 
 SMALL = {"classes": 5, "width": 8}
+SIZE = {"clean": (16, 16)}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -44,7 +45,7 @@ def robustness(state: dict, mean, std) -> dict:
 def test_an_imported_network_decides_as_before(tmp_path):
     network = random_network(**SMALL).eval()
     torch.save({"state_dict": network.state_dict(), "epoch": 90}, tmp_path / "brought.pth")
-    weights, card, training = run(tmp_path / "net", tmp_path / "brought.pth", n_classes=5, input_size=16)
+    weights, card, training = run(tmp_path / "net", tmp_path / "brought.pth", n_classes=5, sizes=SIZE)
     images = torch.rand(3, 3, 16, 16)
     with torch.no_grad():
         torch.testing.assert_close(load_model(weights, card, "cpu")(images), network((images - 0.5) / 0.25))
@@ -226,13 +227,14 @@ def test_a_network_is_tried_before_anything_is_written(tmp_path):
     network = random_network(**SMALL)
     torch.save(network.state_dict(), tmp_path / "brought.pth")
     with pytest.raises(InputError, match="models.net: expected a network that decides among the study's 8 classes, got one among 5"):
-        run(tmp_path / "net", tmp_path / "brought.pth", n_classes=8, input_size=16)
-    with pytest.raises(InputError, match=r"models.net: expected a network that takes images of 2 px, got .*; give the images another size"):
-        run(tmp_path / "net", tmp_path / "brought.pth", n_classes=5, input_size=2)
+        run(tmp_path / "net", tmp_path / "brought.pth", n_classes=8, sizes=SIZE)
+    said = "expected a network that takes images of 2 px, got .*; give the images another size: sources.clean.geometry .it takes 28 px"
+    with pytest.raises(InputError, match=f"models.net: {said}"):
+        run(tmp_path / "net", tmp_path / "brought.pth", n_classes=5, sizes={"clean": (2, 2)})
     network.head[2].weight.data.fill_(3e38)
     torch.save(network.state_dict(), tmp_path / "huge.pth")
     with pytest.raises(InputError, match="models.net: expected finite logits, got NaN or inf"):
-        run(tmp_path / "net", tmp_path / "huge.pth", n_classes=5, input_size=16)
+        run(tmp_path / "net", tmp_path / "huge.pth", n_classes=5, sizes=SIZE)
     assert not (tmp_path / "net").exists()
 
 
@@ -259,11 +261,15 @@ def test_a_network_that_refuses_the_images_says_what_helps(tmp_path, monkeypatch
     torch.save(__import__(name).net().state_dict(), tmp_path / "brought.pth")
     spec = {**spec_of(), "architecture": f"{name}:net"}
     with pytest.raises(InputError, match=f"models.net: expected a network that takes images of 16 px, got .*{said}"):
-        run(tmp_path / "net", tmp_path / "brought.pth", spec, n_classes=5, input_size=16)
+        run(tmp_path / "net", tmp_path / "brought.pth", spec, n_classes=5, sizes=SIZE)
 
 
 def test_outputs_that_are_no_logits_are_refused(tmp_path):
-    for output, said in (("{'out': found}", "got dict"), ("found[0]", r"got \[5\]"), ("found[:, :, None]", r"got \[2, 5, 1\]")):
+    for output, said in (
+        ("{'out': found}", r"got dict \(out\); let its forward pass give the logits alone"),
+        ("found[0]", r"got \[5\]"),
+        ("found[:, :, None]", r"got \[2, 5, 1\]"),
+    ):
         name = f"odd_{len(output)}"
         (tmp_path / f"{name}.py").write_text(
             f"from robustlens.models.miniature import AlexNet\n\n\nclass Net(AlexNet):\n    def forward(self, images):\n"
@@ -272,4 +278,4 @@ def test_outputs_that_are_no_logits_are_refused(tmp_path):
         torch.save(random_network(**SMALL).state_dict(), tmp_path / "brought.pth")
         spec = {**spec_of(**SMALL), "architecture": f"{name}:Net", "python_path": str(tmp_path)}
         with pytest.raises(InputError, match=rf"models.net: expected logits \[n_images, n_classes\] for 2 images, {said}"):
-            run(tmp_path / "net", tmp_path / "brought.pth", spec, n_classes=5, input_size=16)
+            run(tmp_path / "net", tmp_path / "brought.pth", spec, n_classes=5, sizes=SIZE)

@@ -30,3 +30,11 @@ def test_a_picture_that_cannot_be_read_is_named(broden, manifest, tmp_path):
     with pytest.raises(InputError, match="000003.png: expected a readable picture"):
         main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=0, images_per_shard=20)
     assert not (tmp_path / "shard.parquet").exists()
+
+
+def test_images_have_the_size_that_the_index_says(broden, manifest, tmp_path):
+    """By it networks are tried, before any image is read."""
+    Image.new("RGB", (40, 48)).save(broden / "images" / "concepts-scenes-000000.png")
+    with pytest.raises(InputError, match=r"shard.parquet \[concepts-scenes-000000.png\]: expected images of 32 x 32 px, got 48 x 40 px"):
+        main(str(broden), manifest, str(tmp_path / "shard.parquet"), shard=0, images_per_shard=1)
+    assert not (tmp_path / "shard.parquet").exists()

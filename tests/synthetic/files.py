@@ -71,6 +71,7 @@ def make_model(run: Run, model: str, role: str, random: np.random.Generator) -> 
         "architecture": run.study["models"][model]["architecture"],
         "sha256": f"{len(run.cards):064x}",
         "layers": layers,
+        "convolutions": [f"{layers[0]}.0"],
     }
     (folder / "card.json").write_text(json.dumps({**card, "training": None, "source": "made up", "classes": 8}), encoding="utf-8")
     run.weights.append(str(folder / "weights.safetensors"))

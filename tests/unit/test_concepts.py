@@ -70,10 +70,16 @@ def test_a_set_of_labels_of_whole_images_only(packed, tmp_path):
         assert labels.concepts["name"].tolist() == ["day-s"]
 
 
-def test_label_maps_of_two_sizes_are_refused(tmp_path):
-    wide = LabelledImage("9.png", np.zeros((8, 9, 3), np.uint8), {"object": np.ones((8, 9), int)}, {})
-    write_broden(tmp_path / "broden", NAMES, [*images(), wide])
-    with pytest.raises(InputError, match=r"index\.csv: expected label maps of one size .* 8 x 8 px as at first, got 8 x 9 px"):
+@pytest.mark.parametrize(("what", "columns", "size"), [("images", "ih, iw", "4,5,8,8"), ("label maps", "sh, sw", "8,8,8,9")])
+def test_images_and_label_maps_of_two_sizes_are_refused(tmp_path, what, columns, size):
+    write_broden(tmp_path / "broden", NAMES, images())
+    index = tmp_path / "broden" / "index.csv"
+    head, _, last = index.read_text().rstrip().rpartition("8,8,8,8")
+    index.write_text(f"{head}{size}{last}\n")
+    said = (
+        rf"index\.csv: expected {what} of one size \({columns}\), 8 x 8 px as at first, got {'4 x 5' if what == 'images' else '8 x 9'} px"
+    )
+    with pytest.raises(InputError, match=said):
         pack_labels(read_broden(tmp_path / "broden", NAMES), tmp_path / "labels.h5", tmp_path / "concepts.parquet")
 
 

@@ -271,3 +271,14 @@ def test_recorded_tokens_and_channels_last_are_maps(images):
         cells = model.network.last(batch.permute(0, 2, 3, 1))
         torch.testing.assert_close(outputs["last"], cells.permute(0, 3, 1, 2))
         torch.testing.assert_close(outputs["tokens"], model.network.tokens(cells).permute(0, 3, 1, 2))
+
+
+def test_images_of_a_size_that_the_network_refuses_are_named(tmp_path):
+    model = classifier(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2)))
+    shard = make_shard(tmp_path / "scenes.parquet", pictures(2, side=6))
+    with pytest.raises(InputError, match=r"scenes.parquet: expected images that the network takes, got 6 x 6 px: mat1 and mat2 shapes"):
+        predicted(model, shard, 2)
+    broken = classifier(nn.Sequential(nn.Flatten(), nn.Unflatten(1, (2, 2)), nn.Linear(1, 1)))
+    broken.network.forward = lambda images: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        predicted(broken, shard, 2)

@@ -10,11 +10,11 @@ from torch import nn
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import user_code_digest
 from robustlens.errors import InputError
+from robustlens.models.convolutions import convolutions
 from robustlens.models.registry import (
     Classifier,
     build_network,
     check_labels,
-    convolutions,
     load_model,
     load_weights,
     save_weights,

@@ -27,11 +27,12 @@ CONCEPT_COLUMNS = {
 
 # ------------------------------------------------------------------------------------------------------------------- packing
 def pack_labels(broden: Broden, labels_path: str | Path, concepts_path: str | Path) -> None:
-    """Write ``labels.h5`` and ``concepts.parquet``, image by image. Raises InputError if the label maps are not of one size."""
-    sizes = broden.index[["sh", "sw"]].drop_duplicates().to_numpy()
-    if len(sizes) > 1:
-        first, other = (f"{height} x {width} px" for height, width in sizes[:2])
-        raise InputError(broden.folder / "index.csv", f"label maps of one size (sh, sw), {first} as at first", other)
+    """Write ``labels.h5`` and ``concepts.parquet``, image by image. Raises InputError if images, or label maps, are not of one size."""
+    for what, columns in (("images", ["ih", "iw"]), ("label maps", ["sh", "sw"])):
+        sizes = broden.index[columns].drop_duplicates().to_numpy()
+        if len(sizes) > 1:
+            first, other = (f"{height} x {width} px" for height, width in sizes[:2])
+            raise InputError(broden.folder / "index.csv", f"{what} of one size ({', '.join(columns)}), {first} as at first", other)
     tally = ConceptTally(broden.labels["number"].max())
     with writing_hdf5(labels_path, {"categories": broden.categories}) as file:
         _write_planes(file, broden, tally)

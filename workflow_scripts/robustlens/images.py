@@ -361,11 +361,17 @@ def read_shard(path: str | Path) -> Shard:
     return Shard(Path(path), rows, origin, table["image"], table["mask"], Originals(root), geometry, floats, classes)
 
 
-def check_pictures(path: str | Path, size: int = 50) -> None:
-    """Decode every picture of a shard, ``size`` at a time. Raises InputError, and removes the shard, for one that cannot be read."""
+def check_pictures(path: str | Path, size: int = 50, expected: tuple[int, int] | None = None) -> None:
+    """Decode every picture of a shard, ``size`` at a time. Raises InputError, and removes the shard, for one that cannot be read, or whose
+    height and width in px are others than ``expected``, or without it than those of the first."""
     try:
-        for _ in read_shard(path).batches(size):
-            pass
+        shard = read_shard(path)
+        for rows, pixels in shard.batches(size):
+            found = pixels.shape[1:3]
+            expected = expected or found
+            if found != expected:
+                where, image_id = shard.path, shard.rows["image_id"].iloc[rows.start]
+                raise InputError(f"{where} [{image_id}]", "images of {} x {} px".format(*expected), "{} x {} px".format(*found))
     except InputError:
         Path(path).unlink()
         raise

@@ -7,6 +7,7 @@ agree to rounding.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
@@ -62,8 +63,9 @@ class Blocks:
                 rows = slice(batch.start + start, batch.start + start + len(part))
                 try:
                     result = compute(self.images(part, size), rows)
-                except RuntimeError as error:
+                except (RuntimeError, AssertionError) as error:
                     if not out_of_memory(error):
+                        _refuse_size(shard, part, error)
                         raise
                     too_large = True
                 else:
@@ -93,6 +95,14 @@ class Blocks:
         self.size //= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _refuse_size(shard: Shard, pixels: np.ndarray, error: Exception) -> None:
+    """Raise InputError where the words of an error are of sizes: images that the config did not tell when the network was tried."""
+    reason = " ".join(str(error).split())[:200]
+    if re.search(r"\b(shapes?|sizes?|height|width)\b", reason):
+        what = f"{pixels.shape[1]} x {pixels.shape[2]} px: {reason}"
+        raise InputError(shard.path, "images that the network takes", what, "give them the size of clean, or leave them out") from error
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """Networks that were trained elsewhere: a checkpoint becomes a network that has been tried, and the card that says how."""
 
-import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from robustlens.checksum import file_sha256
@@ -16,17 +14,17 @@ from robustlens.models.fitting import Fitted, fit_to_network
 from robustlens.models.normalisers import CLOSE
 from robustlens.models.published import IMAGENET_MEAN, IMAGENET_STD, TIMM, preprocessing, torchvision_weights
 from robustlens.models.registry import Classifier
-from robustlens.randomness import generator
+from robustlens.models.trial import Sizes, try_out
 
 RESCALED = ("GoogLeNet_Weights.", "Inception_V3_Weights.")  # converted from TensorFlow: trained on pixels on [-1, 1]
 
 
-def import_network(model: str, spec: dict, n_classes: int | None = None, input_size: int | None = None) -> tuple[nn.Module, dict]:
+def import_network(model: str, spec: dict, n_classes: int | None = None, sizes: Sizes | None = None) -> tuple[nn.Module, dict]:
     """The network of a model's entry in the config with the weights of its checkpoint, in evaluation mode, and its card (docs/data.md).
 
-    ``n_classes``: how many it must tell apart; ``input_size``: side in px of the images that it is tried on; None: not checked. Raises
-    InputError for a checkpoint that is refused (:mod:`robustlens.models.fitting`), a normalisation that disagrees with the config's, and a
-    network that refuses the images or gives no finite ``[n_images, n_classes]``.
+    ``n_classes``: how many it must tell apart; ``sizes``: of the images that it will see, by set, those of clean first; None: not
+    checked. Raises InputError for a checkpoint that is refused (:mod:`robustlens.models.fitting`), a normalisation that disagrees with the
+    config's, and a network that :func:`robustlens.models.trial.try_out` refuses.
     """
     where, path = f"models.{model}", spec["weights"]
     checkpoint, sha256 = read_checkpoint(path), file_sha256(path)
@@ -37,9 +35,8 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, input_s
     for key, tensor in network.state_dict().items():
         tensor.copy_(fitted.tensors[key])
     prepared = normalisation(where, spec, fitted, name, _of_timm(spec, network))
-    if input_size is not None:
-        classifier = Classifier(network, prepared["mean"], prepared["std"], [], {"model": model})
-        try_out(where, classifier, input_size, n_classes)
+    if sizes:
+        try_out(where, Classifier(network, prepared["mean"], prepared["std"], [], {"model": model}), sizes, n_classes)
     card = {
         "model": model,
         **{"architecture": spec["architecture"], "arguments": arguments, "python_path": spec.get("python_path")},
@@ -99,41 +96,6 @@ def _of_timm(spec: dict, network: nn.Module) -> tuple[list[float], list[float]] 
         return None
     about: dict = network.pretrained_cfg  # type: ignore[assignment]
     return list(about["mean"]), list(about["std"])
-
-
-def try_out(where: str, classifier: Classifier, input_size: int, n_classes: int | None) -> torch.Tensor:
-    """Logits float32 [2, n_classes] of two images of random pixels, ``input_size`` px wide and high.
-
-    Raises InputError for a network that refuses that size, and for other or more or fewer outputs, and NaN or inf among them.
-    """
-    images = torch.from_numpy(generator(0, "import").random((2, 3, input_size, input_size), dtype="float32"))
-    try:
-        with torch.inference_mode():
-            logits = classifier.eval()(images)
-    except Exception as error:  # a network is anybody's code
-        reason = " ".join((str(error) or type(error).__name__).split())[:200]
-        raise InputError(where, f"a network that takes images of {input_size} px", reason, _advice(reason, input_size)) from error
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 2:
-        found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise InputError(where, "logits [n_images, n_classes] for 2 images", found)
-    if n_classes is not None and logits.shape[1] != n_classes:
-        raise InputError(where, f"a network that decides among the study's {n_classes} classes", f"one among {logits.shape[1]}")
-    if not torch.isfinite(logits).all():
-        raise InputError(where, "finite logits", "NaN or inf", "check its weights and arguments; the images were random pixels")
-    return logits
-
-
-def _advice(reason: str, input_size: int) -> str:
-    """What to do about a network that refuses images, as far as the error of its module tells."""
-    n_pixels = input_size * input_size
-    channels = re.search(r"to have (\d+) channels, but got 3 ", reason)
-    if f"x{3 * n_pixels} and {n_pixels}x" in reason or (channels and channels[1] == "1"):  # a linear layer of all pixels, a convolution
-        grey = "images.mean(1, keepdim=True)"
-        return f"it takes 1 channel and images have 3: a factory of your own (architecture, python_path) gives it {grey}"
-    if channels:
-        return f"it takes {channels[1]} channels and images have 3: say so in its arguments, or wrap it in a factory of your own"
-    is_size = re.search(r"size|shape|height|width|dimension", reason, re.IGNORECASE)
-    return "give the images another size: sources.clean.geometry" if is_size else "it is the module's own error: try it in Python"
 
 
 def _arguments(where: str, spec: dict, name: str | None) -> dict:

@@ -10,8 +10,6 @@ it. Layers without maps, and those with no weights behind them (the logits), are
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from robustlens.errors import InputError
-from robustlens.models.outputs import Layout, layout_of
+from robustlens.models.outputs import Layout, evaluating, layout_of, logits_of
 
 PAPER = {  # arXiv 2006.09373: after the activation function
     "alexnet": [f"features.{number}" for number in (1, 4, 7, 9, 11)],
@@ -68,7 +66,7 @@ def default_layers(network: nn.Module, architecture: str, input_size: int) -> li
 def find_layers(network: nn.Module, input_size: int) -> list[str]:
     """Names of the blocks and of the layers outside blocks (see the head of this module), in the order of the forward pass."""
     trace, modules = trace_pass(network, input_size), dict(network.named_modules())
-    weighted = [name for name, module in modules.items() if name and _has_weights(module)]
+    weighted = [name for name, module in modules.items() if name and _has_weights(module) and not _computes_weights(name)]
     blocks = _blocks(trace, modules, weighted)
     inside = {name for name in weighted for block in blocks if _within(name, block)}
     around = {name for name in weighted for other in weighted if name != other and _within(other, name)}
@@ -95,14 +93,18 @@ def trace_pass(network: nn.Module, input_size: int) -> Trace:
     handles = [
         module.register_forward_hook(lambda module, given, output, name=name: keep(name, module, given, output))
         for name, module in network.named_modules()
+        if not _computes_weights(name)
     ]
     try:
-        with _evaluating(network), torch.inference_mode(False), torch.enable_grad():
+        with evaluating(network), torch.inference_mode(False), torch.enable_grad():
             image = _black(network, input_size).requires_grad_(True)
-            logits = network(image)
+            logits = logits_of(network(image.clone()))  # which the network may change in place
     finally:
         for handle in handles:
             handle.remove()
+    if logits.grad_fn is None:
+        what, advice = "logits whose way from the image autograd can follow", "take no_grad and detach out of its forward pass"
+        raise InputError(f"layers of {type(network).__name__}", what, "a forward pass without gradients", advice)
     trace.trunk = _trunk(logits.grad_fn, image)
     return trace
 
@@ -111,22 +113,12 @@ def repeatable(network: nn.Module, layer: str, input_size: int) -> bool:
     """Whether the network goes on with more images than it was given when the output of ``layer`` is repeated (as ablation does)."""
     hook = network.get_submodule(layer).register_forward_hook(lambda _, __, output: output.repeat(2, *[1] * (output.dim() - 1)))
     try:
-        with _evaluating(network), torch.no_grad():
-            return len(network(_black(network, input_size))) == 2
+        with evaluating(network), torch.no_grad():
+            return len(logits_of(network(_black(network, input_size)))) == 2
     except RuntimeError:
         return False
     finally:
         hook.remove()
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
 
 
 def _black(network: nn.Module, input_size: int) -> Tensor:
@@ -162,7 +154,13 @@ def _trunk(end: Any, image: Tensor) -> set:
 
 def _has_weights(module: nn.Module) -> bool:
     """Whether it has a matrix or kernels of its own: scales and shifts of a normalisation are no weights here."""
-    return any(parameter is not None and parameter.dim() > 1 for parameter in module._parameters.values())
+    own = [*module._parameters.values(), *(p for part in getattr(module, "parametrizations", {}).values() for p in part.parameters())]
+    return any(parameter is not None and parameter.dim() > 1 for parameter in own)
+
+
+def _computes_weights(name: str) -> bool:
+    """Whether a module computes a parameter of another one (torch's parametrisations), and no maps."""
+    return "parametrizations" in name.split(".")
 
 
 def _blocks(trace: Trace, modules: dict[str, nn.Module], weighted: list[str]) -> set[str]:

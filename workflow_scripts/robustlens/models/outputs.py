@@ -1,5 +1,7 @@
-"""What a layer gives, as maps: which axis counts its units, and where its cells are."""
+"""What a network and its layers give: the logits; maps, which axis of them counts the units, and where their cells are."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -7,6 +9,23 @@ from typing import Any
 from torch import Tensor, nn
 
 PREFIXES = (0, 1, 2, 4, 5)  # tokens before those of the image: none, class, with distillation, 4 registers, with the class
+
+
+def logits_of(output: Any) -> Any:
+    """The logits in what a network gave: the entry ``logits`` of a mapping (as of Hugging Face's models), else the output itself."""
+    return output["logits"] if isinstance(output, Mapping) and "logits" in output else output
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Within the context the module is in evaluation mode."""
+    training = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in training.items():
+            part.training = mode
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from robustlens.models.loading import TrainingImages
 from robustlens.models.published import IMAGENET_MEAN, IMAGENET_STD
 from robustlens.models.registry import Classifier
 from robustlens.models.training import Training, initialise
+from robustlens.models.trial import Sizes, try_out
 
 log = logging.getLogger("robustlens")
 
@@ -37,7 +38,8 @@ class Task:
     """A training, or a part of it, in plain values.
 
     ``shards``: to train on; ``held_out``: for the curve alone; ``spec``: what the config says of the network; ``before``: what the task
-    before put down, if any; ``last``: how many epochs are done when this one ends.
+    before put down, if any; ``last``: how many epochs are done when this one ends; ``sizes``: of the images that the network will see,
+    those that it is trained on first, on which it is tried before the training begins.
     """
 
     shards: list[str]
@@ -48,11 +50,16 @@ class Task:
     last: int
     before: str = ""
     held_out: list[str] | None = None
+    sizes: Sizes | None = None
 
     def network(self) -> nn.Module:
         """The network before the first step."""
         place = (f"models.{self.model}", self.spec["architecture"], self.spec["arguments"], self.spec.get("python_path"))
         return initialise(lambda: build_network(*place), self.seed, self.model)
+
+    def classifier(self) -> Classifier:
+        """The same, with what its pixels are normalised with."""
+        return Classifier(self.network(), **self.normalisation(), layers=[], card={"model": self.model})
 
     def normalisation(self) -> dict[str, list[float]]:
         """Mean and standard deviation (R, G, B, pixels on [0, 1]) that the network is trained with; ImageNet's where none are given."""
@@ -62,8 +69,11 @@ class Task:
 def train(task: Task, after: str | Path, *, device: str, n_processes: int = 1) -> None:
     """Put down at ``after`` what the task leaves, a file for :func:`robustlens.models.training_state.read_state`.
 
-    ``device``: ``cpu``, ``cuda`` or ``cuda:<number>``, with ``n_processes`` of them claimed for this job.
+    ``device``: ``cpu``, ``cuda`` or ``cuda:<number>``, with ``n_processes`` of them claimed for this job. Raises InputError, before the
+    first step, for a network that :func:`robustlens.models.trial.try_out` refuses.
     """
+    if task.sizes and not task.before:
+        try_out(f"models.{task.model}", task.classifier(), task.sizes, None, trained=False)
     if n_processes == 1:
         _advance(task, after, claim_device(device))
         return
@@ -83,7 +93,7 @@ def _advance(task: Task, after: str | Path, device: torch.device, rank: int = 0,
     labels = task.recipe.get("labels", "label")
     pictures = TrainingImages([read_shard(path) for path in task.shards], augmentation, labels)
     held_out = TrainingImages([read_shard(path) for path in task.held_out], labels=labels) if task.held_out else None
-    classifier = Classifier(task.network(), **task.normalisation(), layers=[], card={"model": task.model})
+    classifier = task.classifier()
     common: dict[str, Any] = {"seed": task.seed, "model": task.model, "device": device, "held_out": held_out}
     under_way = Training(classifier, pictures, task.recipe, **common, rank=rank, n_ranks=n_ranks)
     if task.before:

@@ -1,6 +1,7 @@
 """Networks by name: building an architecture, loading its weights, and the card that says what they are."""
 
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,10 @@ from robustlens.errors import InputError, refusing
 from robustlens.files import replacing, write_json
 from robustlens.images import Shard
 from robustlens.models.architectures import build_network
+from robustlens.models.convolutions import describe_kernels
+from robustlens.models.outputs import logits_of
+
+log = logging.getLogger("robustlens")
 
 
 class Classifier(nn.Module):
@@ -42,7 +47,7 @@ class Classifier(nn.Module):
         return self.mean.device
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network((images - self.mean) / self.std)
+        return logits_of(self.network((images - self.mean) / self.std))  # a copy, which the network may change in place
 
     def layer(self, name: str) -> nn.Module:
         """The module of a layer. Raises InputError for an unknown one."""
@@ -92,15 +97,13 @@ def _check_names(shard: Shard, n_classes: int, card: dict) -> None:
         raise InputError(shard.path, asked, f"{len(names)} classes: {shown(names)}", LIST)
 
 
-def convolutions(network: nn.Module) -> list[str]:
-    """Names of the 2-D convolutions in module order."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-
-
 def save_model(folder: Path, network: nn.Module, card: dict) -> None:
-    """Write ``weights.safetensors`` and ``card.json`` (with the weights' sha256 and the convolutions' order) into ``folder``."""
+    """Write ``weights.safetensors`` and ``card.json`` (with the weights' sha256 and what is known of the convolutions) into ``folder``."""
     save_weights(folder / "weights.safetensors", network)
-    card = {**card, "convolutions": convolutions(network), "sha256": file_sha256(folder / "weights.safetensors")}
+    described = describe_kernels(network)
+    if described["unmeasured"]:
+        log.info("no filters are measured of %s: not one kernel of its own", ", ".join(described["unmeasured"]))
+    card = {**card, **described, "sha256": file_sha256(folder / "weights.safetensors")}
     write_json(folder / "card.json", card)
 
 
@@ -116,13 +119,23 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     Claims the device for this process (:func:`robustlens.devices.claim_device`). Raises InputError for a weights file that is not
     the card's, for code of the user's that was edited since, and for a device that is not there.
     """
+    network, description = load_network(weights, card)
+    found = file_sha256(weights)
+    if found != description["sha256"]:
+        raise InputError(weights, f"sha256 {description['sha256'][:16]}... of {card}", f"{found[:16]}...")
+    classifier = Classifier(network, description["mean"], description["std"], list(layers), description)
+    return classifier.eval().requires_grad_(False).to(claim_device(device)).to(memory_format=torch.channels_last)
+
+
+def load_network(weights: str, card: str) -> tuple[nn.Module, dict]:
+    """The network of a card with the tensors of a safetensors file, which need not be those of the card, and the card's content.
+
+    Raises InputError for a file that does not fit, and for code of the user's that was edited since.
+    """
     with refusing(card, "a model's card (JSON)"):
         description = json.loads(Path(card).read_text())
         if missing := [key for key in ("model", "architecture", "arguments", "mean", "std", "sha256") if key not in description]:
             raise InputError(card, "a model's card", f"no {', '.join(missing)}")
-    found = file_sha256(weights)
-    if found != description["sha256"]:
-        raise InputError(weights, f"sha256 {description['sha256'][:16]}... of {card}", f"{found[:16]}...")
     where = f"models.{description['model']}"
     code = user_code_digest(description["architecture"], description.get("python_path"))
     if code != description.get("code", code):
@@ -130,8 +143,7 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
         raise InputError(f"{where}.architecture", what, "code that was edited since", "run again: the network is imported or trained again")
     network = build_network(where, description["architecture"], description["arguments"], description.get("python_path"))
     load_weights(network, weights)
-    classifier = Classifier(network, description["mean"], description["std"], list(layers), description)
-    return classifier.eval().requires_grad_(False).to(claim_device(device)).to(memory_format=torch.channels_last)
+    return network, description
 
 
 def load_weights(network: nn.Module, weights: str) -> None:

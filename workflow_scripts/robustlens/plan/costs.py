@@ -3,12 +3,11 @@
 A forward (backward) pass is one image going through a network once. Blocks that are filled up with zeros are not counted.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from robustlens.plan.image_sizes import size_of
 from robustlens.plan.jobs import Job
 from robustlens.plan.networks import NetworkCost, network_cost
 
@@ -286,7 +285,8 @@ class Costs:
     def _side(self, name: str, what: str = "image") -> int:
         """px: side of the pictures of an image set, or of the label maps of a concept set."""
         if (name, what) not in self._sides:
-            self._sides[name, what] = _side_of(self._source(name), what)
+            size = size_of(self._source(name), what)
+            self._sides[name, what] = size if isinstance(size, str) else size[0]
         found = self._sides[name, what]
         if isinstance(found, str):
             raise UnknownCost(f"{what} size of {name} ({found})")
@@ -298,20 +298,3 @@ class Costs:
         from robustlens.inference import block_size
 
         return block_size(side, side) if job.resources.get("device", "cpu") == "cpu" else int(job.resources["batch_size"])
-
-
-def _side_of(source: dict, what: str) -> int | str:
-    """The side of a source's pictures in px, or why it is not known."""
-    if source["kind"] == "embedded":
-        from robustlens.stimuli.embedded import SIDE
-
-        return SIDE
-    if "geometry" in source:
-        return source["geometry"]["crop"]
-    index = Path(source["root"], "index.csv")
-    try:
-        with index.open(encoding="utf-8", newline="") as file:
-            first = next(csv.DictReader(file))
-        return int(first["sh" if what == "label map" else "ih"])
-    except (OSError, StopIteration, KeyError, ValueError):
-        return f"{index} cannot be read"

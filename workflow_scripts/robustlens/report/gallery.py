@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
-from safetensors.numpy import load_file
 
-from robustlens.errors import refusing
 from robustlens.files import replacing, write_json
 from robustlens.images import Shard, read_shard
+from robustlens.models.filters import read_filters
 from robustlens.report import captions, figures, figures_behaviour, figures_curves, figures_neurons, figures_pictures, figures_top_images
 from robustlens.report.captions import Inputs
 from robustlens.report.figures import LeftOut
@@ -59,13 +59,14 @@ def open_pictures(shards: list[str], weights: list[str]) -> Pictures:
             attacks.setdefault((path.parents[1].name, path.parent.name), shard)
         else:
             stimuli.setdefault(path.parent.name, shard)
-    banks = {Path(path).parent.name: _load(path) for path in weights}
+    banks = {Path(path).parent.name: _kernels(path) for path in weights}
     return Pictures(stimuli, attacks, banks)
 
 
-def _load(path: str) -> dict:
-    with refusing(path, "a safetensors file"):
-        return load_file(path)
+def _kernels(weights: str) -> dict[str, np.ndarray]:
+    """``<layer>.weight`` -> what the convolutions of a network convolve with; its card lies beside its weights."""
+    kernels = read_filters(weights, str(Path(weights).with_name("card.json")))
+    return {f"{layer}.weight": kernel for layer, kernel in kernels.items()}
 
 
 def entries(results: Results) -> list[Entry]:
