@@ -64,6 +64,7 @@ rule ablate_concepts:
         stimuli=concept_stimuli,
         n_images=concept_ablated,
         selection=lookup("ablation/concepts", within=config, default=None),
+        min_positions=min_positions(config),
         seed=SEED,
         sixteen_by=config["predictions"]["sixteen_by"],
         code=code("ablate_concepts.py") + code_of_table("imagenet_classes.csv"),

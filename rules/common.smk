@@ -16,6 +16,7 @@ from robustlens.cluster.runs import forget_run, record_run
 from robustlens.code_digest import code_digest, user_code_digest
 from robustlens.config import check_file
 from robustlens.errors import InputError
+from robustlens.neurons.positions import min_positions
 from robustlens.owner import check_owner, claim
 from robustlens.plan.dumps import is_streamed, largest_image
 from robustlens.progress import watch

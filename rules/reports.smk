@@ -134,6 +134,7 @@ rule tabulate_units:
         pairs=config["pairs"],
         categories=config["dissection"]["categories"],
         iou=config["dissection"]["iou"],
+        min_positions=min_positions(config),
         resamples=config["statistics"]["resamples"],
         code=code("tabulate_units.py"),
     script:

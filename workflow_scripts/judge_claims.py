@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from robustlens.neurons.positions import has_positions, min_positions
 from robustlens.report.behaviour import read_predictions
 from robustlens.report.claims import CLAIM_TESTS, COLUMNS, judge, stimuli_asked
 from robustlens.report.evidence import Evidence
 from robustlens.report.tables import read_parquets, read_scores, write_csv
-from robustlens.report.units import read_sets
+from robustlens.report.units import UNITS, read_sets, same_units
 
 
 def main(
@@ -23,13 +24,15 @@ def main(
     study: dict,
 ):
     """One Parquet file a model, a concept set, or both; of ``ablation`` one a model and shard."""
+    unit_table = read_sets(units, UNITS)
+    unit_table = unit_table[has_positions(unit_table, min_positions(study))]
     evidence = Evidence(
         study,
         read_predictions(predictions, stimuli_asked(study)),
         read_parquets(filters),
         read_parquets(smoothness),
-        read_sets(units),
-        read_sets(complexity),
+        unit_table,
+        same_units(read_sets(complexity), unit_table),
         read_scores(ablation),
         read_sets(concepts),
     )

@@ -36,9 +36,11 @@ def main(reports: str, config: str, expected: str) -> str:
 
 
 def cell(row) -> str:
-    """A value, the range to expect, and a mark where it is outside."""
+    """A value, its n, the range to expect, and a mark where it is outside; of too few items the n alone."""
+    if pd.isna(row.value):
+        return f"too few, n {row.n}"
     expected = "" if pd.isna(row.low) else f" ({row.low:g} to {row.high:g}){' OUTSIDE' * (row.verdict == 'OUTSIDE')}"
-    return f"{row.value:.3g}{expected}"
+    return f"{row.value:.3g}, n {row.n}{expected}"
 
 
 if __name__ == "__main__":

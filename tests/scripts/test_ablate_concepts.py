@@ -1,5 +1,7 @@
 """ablate_concepts and tabulate_concept_ablation: from a pair's networks and their units to the table, whatever the shards."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,10 +25,12 @@ def ablate(tmp_path):
         rng = np.random.default_rng(number)
         units = pd.DataFrame({"layer": ["conv1"] * 4 + ["conv2"] * 8, "unit": [*range(4), *range(8)], "iou": rng.random(12)})
         units["concept"] = rng.integers(1, 4, 12)
-        tables.append(str(tmp_path / f"{name}.parquet"))
+        units["n_above"] = [25] * 4 + [100] * 8
+        tables.append(str(tmp_path / name / "scenes" / "units.parquet"))
+        Path(tables[-1]).parent.mkdir()
         write_parquet(tables[-1], units.assign(name="c", category="color", model=name))
 
-    def run(size=30, select=("all", "top-k", "equal"), scope="layer", fewest=1):
+    def run(size=30, select=("all", "top-k", "equal"), scope="layer", fewest=1, least=1):
         clean = cut_shards(tmp_path / f"clean-{size}", pictures(30), ROWS, size)
         noisy = cut_shards(tmp_path / f"noisy-{size}", pictures(30, seed=1), ROWS, size)
         selection = {"stimuli": ["clean", "noisy"], "select": list(select), "k": 2, "scope": scope, "fewest": fewest, "n_images": None}
@@ -35,6 +39,7 @@ def ablate(tmp_path):
             counts.append(str(tmp_path / f"counts-{number}.parquet"))
             files = [weights for weights, _ in nets], [card for _, card in nets], tables, [str(shard.path) for shard in shards], counts[-1]
             asked = {"pair": "net", "stimuli": {"clean": None, "noisy": None}, "n_images": {"clean": 30, "noisy": 30}, "seed": 0}
+            asked |= {"min_positions": {"scenes": least}}
             main(*files, **asked, selection=selection, sixteen_by="mean", device="cpu", batch_size=20)
         tabulate_concept_ablation.main(counts, str(tmp_path / "table.csv"))
         return pd.read_csv(tmp_path / "table.csv")
@@ -63,3 +68,10 @@ def test_networks_that_share_no_concept_are_refused(ablate):
     expected = "ablation.concepts: expected a concept that 9 units carry in both networks of net, got none"
     with pytest.raises(InputError, match=expected):
         ablate(fewest=9)
+
+
+def test_units_with_too_few_positions_carry_no_concept(ablate):
+    """Those of conv1 have 25 positions above their threshold, those of conv2 100."""
+    assert ablate(least=80)["layer"].unique().tolist() == ["conv2"]
+    with pytest.raises(InputError, match="a concept that 1 units carry in both networks of net, got none"):
+        ablate(least=101)

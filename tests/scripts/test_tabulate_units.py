@@ -40,7 +40,7 @@ def write_networks(folder) -> list[list[str]]:
 def tabulate(tmp_path):
     """A function that gives the tables of what :func:`tiny.write_units` wrote, or of nothing where names say so."""
 
-    def run(*missing, concept_sets=("scenes",)):
+    def run(*missing, concept_sets=("scenes",), least=100):
         inputs = {name: [] if name in missing else paths for name, paths in tiny.write_units(tmp_path, concept_sets).items()}
         outputs = [str(tmp_path / "tables" / f"{name}.csv") for name in (*TABLES, *PAIRS)]
         order = [inputs[name] for name in ("filters", "smoothness", "units", "complexity", "ablation", "concepts")]
@@ -51,6 +51,7 @@ def tabulate(tmp_path):
             pairs=tiny.STUDY["pairs"],
             categories=["object", "part", "texture", "color"],
             iou=0.04,
+            min_positions=dict.fromkeys(concept_sets, least),
             resamples=200,
         )
         return {name: pd.read_csv(path) for name, path in zip((*TABLES, *PAIRS), outputs, strict=True)}
@@ -63,7 +64,7 @@ def test_all_tables(tabulate):
     columns = {
         "total_variation": units.TOTAL_VARIATION,
         "dissection": units.DISSECTION,
-        "dissection_units": units.UNITS,
+        "dissection_units": [*units.UNITS, "enough"],
         "concept_shift": units.SHIFT,
         "complexity": units.COMPLEXITY,
         "complexity_distribution": units.DISTRIBUTION,
@@ -79,7 +80,7 @@ def test_all_tables(tabulate):
     }
     assert {name: table.columns.tolist() for name, table in tables.items()} == columns
     assert len(tables["total_variation"]) == 4 * 2 * 3 + 2 * 2 * 3 + 4 * 2
-    assert tables["dissection_units"].equals(tiny.units_table())
+    assert tables["dissection_units"].equals(tiny.units_table().assign(enough=1))
     shares = tables["dissection"].groupby(["model", "layer"])["share"].sum()
     assert shares.tolist() == pytest.approx([1.0] * 8, abs=1e-5)  # of six digits each
     shift = tables["concept_shift"].set_index("name")[["standard", "robust", "difference"]]
@@ -109,3 +110,18 @@ def test_a_study_without_concepts_noise_and_conflict_images(tabulate):
     assert {name: len(table) for name, table in tables.items() if name not in ("total_variation", "filter_matches")} == others
     without_concepts = tabulate("units", "complexity", "concepts")["ablation"]
     assert without_concepts["category"].unique().tolist() == ["any"] and len(without_concepts) == 4
+
+
+def test_units_with_too_few_positions_are_listed_and_counted_nowhere(tabulate, caplog):
+    """All units of the made-up study have 100 positions above their threshold."""
+    with caplog.at_level("INFO", logger="robustlens"):
+        tables = tabulate(least=101)
+    assert (tables["dissection_units"]["enough"] == 0).all() and len(tables["dissection_units"]) == len(tiny.units_table())
+    for name in ("dissection", "concept_shift", "complexity", "complexity_distribution", "category_shares", "category_shift"):
+        assert len(tables[name]) == 0, name
+    assert tables["detectors"]["n_units"].unique().tolist() == [0] and (tables["detectors"]["n_too_few"] >= 6).all()
+    assert tables["ablation"]["category"].unique().tolist() == ["any"]
+    assert (
+        "scenes, s, conv1: no concept is named of 6 of 6 units, which have at most 100 positions above their threshold; 101 are needed"
+        in caplog.text
+    )

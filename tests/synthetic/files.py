@@ -109,7 +109,7 @@ def make_units(run: Run, model: str, role: str, random: np.random.Generator) -> 
         iou = units.merge(concepts, how="cross")
         iou["iou"] = random.uniform(0, 0.3, len(iou)).round(6)
         best = iou.loc[iou.groupby(["layer", "unit"], sort=False)["iou"].idxmax()]
-        cells = {"threshold": np.float32(0.5), "n_above": 1, "n_cells": 16 * run.study["concepts"][name]["n_images"]}
+        cells = {"threshold": np.float32(0.5), "n_above": 100, "n_cells": 16 * run.study["concepts"][name]["n_images"]}
         counted = pd.concat(iou.assign(threshold=value, n_concepts=iou["iou"] >= value) for value in tables.THRESHOLDS)
         complexity = counted.groupby([*keys, "threshold"], as_index=False)["n_concepts"].sum()
         run.iou.append(_parquet(folder / "iou.parquet", iou))

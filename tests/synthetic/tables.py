@@ -9,6 +9,7 @@ from robustlens.report.units import SHIFT, UNITS
 from synthetic.studies import roles
 
 N_UNITS = 6
+N_FILTERS = 24  # enough for their mean to be stated
 THRESHOLDS = (0.005, 0.01, 0.02, 0.04, 0.08)
 CONCEPTS = {"dots": "texture", "grain": "texture", "stripes": "texture", "red": "color", "disc": "object", "edge": "part"}
 SHAPE_READS = {"standard": 0.2, "robust": 0.88, "single": 0.4, "texture": 0.003, "shape": 0.997}
@@ -102,7 +103,7 @@ def total_variation_of(study: dict, kinds: dict) -> pd.DataFrame:
             maps = {"activation-clean": 30.0, "activation-noisy": 40.0, "relative-change": 0.2 if role == "robust" else 0.5}
             for statistic, value in {**filters, **(maps if study["activations"]["noise"] else {})}.items():
                 name = f"{layer}.0" if statistic.startswith("filter") else layer
-                rows.append((model, name, statistic, N_UNITS, value, *_around(value, value / 20)))
+                rows.append((model, name, statistic, N_FILTERS, value, *_around(value, value / 20)))
     return pd.DataFrame(rows, columns=COLUMNS["total_variation"])
 
 

@@ -53,6 +53,21 @@ def test_an_estimate_beyond_its_own_interval_does_not_narrow_the_other():
     assert difference((0, 1, 2), (10, 7, 13)) == (10, 10 - hypot(3, 2), 13)
 
 
+def test_what_rests_on_a_handful_is_not_said_to_move():
+    """60 % of 5 decided images against 10 % of 300, intervals apart or not; of n units of S + R the fewer count."""
+    bias = COLUMNS["shape_bias"]
+    many = pd.DataFrame([("net", 400, 300, 0.1, 0.7, 0.1, 0.08, 0.12)], columns=bias)
+    few = pd.DataFrame([("net", 400, 5, 0.1, 0.7, 0.6, 0.5, 0.7)], columns=bias)
+    runs = [
+        run(name, [(*claim(0.3, 0.01)[:8], n, "supported")], shape_bias=table)
+        for name, table, n in (("a", many, "40+9"), ("b", few, "40+40"))
+    ]
+    changed = comparison.changes(found(*runs)).set_index("table")
+    assert changed["moved"].to_dict() == {"claims": "", "shape_bias": ""} and changed.loc["shape_bias", "change"] == 0.5
+    same = comparison.changes(found(run("a", shape_bias=many), run("b", shape_bias=few.assign(n_decided=10))))
+    assert same["moved"].tolist() == ["true"]
+
+
 def test_without_an_interval_nothing_is_said_to_move():
     change, low, high = difference((0, np.nan, np.nan), (10, 9, 11))
     assert change == 10 and moved(low, high) == ""

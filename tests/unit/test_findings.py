@@ -1,14 +1,18 @@
 """The words made of numbers: what the report says of finished results, its captions and headline."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from robustlens.report import captions, contrast, findings, findings_units, headline
-from robustlens.report.results import Reading, Results, read_table
+from robustlens.report.results import FEWEST, Reading, Results, read_table
 from synthetic.report import results_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_networks_differ_where_intervals_do_not_overlap():
@@ -47,6 +51,36 @@ def test_answer_follows_the_numbers_not_the_paper(embedded):
     bias.loc[standard, ["shape_bias", "low", "high"]] = [0.95, 0.94, 0.96]
     text = findings.answer_bias(turned)
     assert "texture in AlexNet, GoogLeNet and ResNet" in text and "turned" not in text
+
+
+def few(results: Results, *models: str) -> Results:
+    """The same where so many of the conflict images are decided by a cue: 3 of 5 by shape."""
+    table = results.table("shape_bias")
+    columns = ["n_decided", "shape_bias", "low", "high"]
+    table.loc[table["model"].isin(models), columns] = [5, 0.6, 0.23, 0.88]
+    return results
+
+
+def test_a_shape_bias_of_five_images_is_no_answer(embedded):
+    """Neither in the answer nor in the findings, of a control neither; n is said. The other pairs keep their numbers, with theirs."""
+    claims = read_table(embedded.claims, "claims")
+    results = few(results_of(embedded), "alexnet-s", "alexnet-shape-only")
+    said = " ".join(findings.answer(results, claims))
+    assert "(n = 700)" in said and "in both pairs" in said
+    assert "Not stated, since fewer than 10 items speak of it: shape bias (AlexNet S: n = 5, control shape-only: n = 5)." in said
+    found = " ".join(findings.find_bias(results))
+    assert "the control trained with texture" in found.lower() and "the control trained with shape" not in found.lower()
+    everyone = few(results_of(embedded), *results.table("shape_bias")["model"])
+    assert findings.answer_bias(everyone) == "" and "60" not in " ".join(findings.find_bias(everyone))
+    assert "AlexNet R: n = 5" in headline.not_stated(everyone)
+    assert headline.not_stated(results_of(embedded)) == ""
+    everyone.study["statistics"] = {"fewest": 5}
+    assert "60\u00a0%" in findings.answer_bias(everyone) and headline.not_stated(everyone) == ""
+
+
+def test_the_default_of_fewest_is_the_schemas():
+    schema = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    assert schema["properties"]["statistics"]["properties"]["fewest"]["default"] == FEWEST == Results({}).fewest
 
 
 def test_findings_count_layers(embedded):

@@ -15,7 +15,7 @@ def few_units(**columns) -> pd.DataFrame:
     """Four units of S and two of R in one layer."""
     table = pd.DataFrame({"concept_set": "scenes", "model": list("ssssrr"), "layer": "conv1", "unit": [0, 1, 2, 3, 0, 1]})
     names = {"name": ["star", "star", "red", "star", "red", "red"], "category": ["object", "object", "color", "object", "color", "color"]}
-    return table.assign(**names, iou=[0.3, 0.04, 0.2, 0.039, 0.1, 0.1]).assign(**columns)
+    return table.assign(**names, iou=[0.3, 0.04, 0.2, 0.039, 0.1, 0.1], enough=1).assign(**columns)
 
 
 # ------------------------------------------------------------------------------------------------------------ total variation
@@ -194,7 +194,7 @@ def test_tables_of_nothing():
         "TOTAL_VARIATION": units.total_variation(nothing, nothing, 200),
         "DISSECTION": units.dissection(no_units, ["object"], 0.04),
         "SHIFT": units.concept_shift(no_units, PAIRS, 0.04, 200),
-        "DETECTORS": units.detectors(no_units, 0.04),
+        "DETECTORS": units.detectors(no_units.assign(enough=1), 0.04),
         "COMPLEXITY": units.complexity(nothing, 200),
         "ABLATION": units.ablation(nothing, no_units, 0.04),
     }

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import t
 
 from robustlens.errors import InputError
-from robustlens.report.results import VERDICTS, read_table
+from robustlens.report.results import FEWEST, VERDICTS, read_table
 
 CLAIM = ["claim", "architecture", "statistic"]
 COMPARISON = [*CLAIM, "group", "run", "standard", "robust", "difference", "low", "high", "n", "verdict"]
@@ -98,12 +98,12 @@ def flatten(value: object, key: str = "") -> dict[str, str]:
 
 # ------------------------------------------------------------------------------------------------------------------ quantities
 def quantities(run: Run) -> pd.DataFrame:
-    """Every number of a run that has an interval: columns ``QUANTITIES``, and ``OF_CLAIMS``, which are empty for other tables.
+    """Every number of a run that has an interval: columns ``QUANTITIES``, ``OF_CLAIMS``, which are empty for other tables, and ``n``.
 
     ``quantity``: what the row is of, its naming columns joined by `` | ``; the name of the number is added where a table has several.
     Raises InputError where two rows would have one name.
     """
-    columns, parts = [*QUANTITIES, *OF_CLAIMS], []
+    columns, parts = [*QUANTITIES, *OF_CLAIMS, "n"], []
     for name, table in run.tables.items():
         lows = [column for column in table.columns if column == "low" or column.endswith("_low")]
         naming = naming_columns(table)
@@ -114,13 +114,24 @@ def quantities(run: Run) -> pd.DataFrame:
             part = pd.DataFrame({key: pd.to_numeric(column) for key, column in ends.items()})
             quantity = labels if len(lows) == 1 else labels + f" | {value}"
             beside = {key: table[key] if name == "claims" else np.nan for key in OF_CLAIMS}
-            parts.append(part.assign(table=name, quantity=quantity, group=run.group, run=run.name, **beside))
+            parts.append(part.assign(table=name, quantity=quantity, group=run.group, run=run.name, **beside, n=items_of(table)))
     parts = [part[columns].astype({"verdict": object}) for part in parts if len(part)]
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     if (twice := found.duplicated(["table", "quantity"])).any():
         row = found[twice].iloc[0]
         raise InputError(table_path(run.folder, row["table"]), "each quantity once", f"{row['quantity']} twice")
     return found
+
+
+def items_of(table: pd.DataFrame) -> pd.Series:
+    """What each number rests on: float [n_rows], decided images, else the first ``n_...``; of claims the fewer of S and R; inf: unknown."""
+    counts = [name for name in table.columns if name.startswith("n_")]
+    if "n" in table:
+        parts = table["n"].astype(str).str.split("+", expand=True).apply(pd.to_numeric, errors="coerce")
+        return parts.min(axis=1).fillna(np.inf)
+    name = "n_decided" if "n_decided" in counts else next(iter(counts), None)
+    numbers = pd.to_numeric(table[name], errors="coerce") if name else pd.Series(np.inf, table.index)
+    return numbers.fillna(np.inf)
 
 
 def naming_columns(table: pd.DataFrame) -> list[str]:
@@ -199,7 +210,8 @@ def changes(found: pd.DataFrame) -> pd.DataFrame:
             basis, change, low, high = "", np.nan, np.nan, np.nan
             if all(rows is not None for rows in pair):
                 basis, change, low, high = _change(*pair)
-            rows.append((table, quantity, groups[0], other, *means, change, low, high, basis, moved(low, high)))
+            few = basis == OWN and min(rows["n"].min() for rows in pair if rows is not None) < FEWEST
+            rows.append((table, quantity, groups[0], other, *means, change, low, high, basis, "" if few else moved(low, high)))
     return pd.DataFrame(rows, columns=CHANGES)
 
 

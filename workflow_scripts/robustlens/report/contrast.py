@@ -13,7 +13,7 @@ CATEGORY_WORDS = {"color": "a colour", "object": "an object", "none": "no concep
 
 @dataclass(frozen=True)
 class Contrast:
-    """One quantity in S and R of every pair that has it: rows of (pair, S, R)."""
+    """One quantity in S and R of every pair that has enough of it: rows of (pair, S, R)."""
 
     rows: list[tuple[str, Reading, Reading]]
 
@@ -29,16 +29,21 @@ class Contrast:
         """The values of S (role 1) or R (role 2) over the pairs, ``14–32 %``."""
         return span([readings[role - 1].value for _, *readings in self.rows], is_share)
 
+    def count(self) -> str:
+        """What the values of S and R rest on, ``n = 328–331``."""
+        found = [reading.n for _, *readings in self.rows for reading in readings]
+        return f"n = {min(found)}" + (f"–{max(found)}" if max(found) > min(found) else "")
+
 
 def status_of(standard: Reading, robust: Reading) -> str:
     return HIGHER if robust.low > standard.high else LOWER if robust.high < standard.low else ALIKE
 
 
 def contrast(results: Results, read: Callable[[str], Reading | None]) -> Contrast:
-    """The readings of every pair of which both networks have one."""
+    """The readings of every pair of which both networks have one that rests on enough."""
     pairs = [panel for panel in results.panels() if len(panel.members) == 2]
     readings = ((panel.label, read(panel.members["standard"]), read(panel.members["robust"])) for panel in pairs)
-    return Contrast([(label, standard, robust) for label, standard, robust in readings if standard and robust])
+    return Contrast([(label, s, r) for label, s, r in readings if s and r and s.enough and r.enough])
 
 
 # --------------------------------------------------------------------------------------------------------------------- words

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from robustlens.files import replacing, write_text
+from robustlens.neurons.positions import min_positions
 from robustlens.neurons.top_maps import open_top_maps
 from robustlens.report.explorer_data import BEST, Files, Tables, add_masks, choose_images, layer_data, read_model
 from robustlens.report.explorer_pictures import PER_ROW, write_sheets
@@ -32,6 +33,7 @@ def write_explorer(folder: Path, results: Results, files: Files, shards: list[st
         concepts: dict[tuple, int] = {}
         found: dict[int, list] = {}
         index: dict = {"models": [], "tile": tile, "per_row": PER_ROW, "cut": results.complexity_threshold(), "best": BEST, "shown": shown}
+        index["least"] = min_positions(results.study)
         number = 0
         for model in results.study.get("models") or {}:
             layers = []
@@ -52,7 +54,7 @@ def layers_of(
     model: str, results: Results, files: Files, concepts: dict[tuple, int], pictures: dict[str, int], shown: int
 ) -> Iterator[tuple[str, dict]]:
     """Each layer of a model with its data, with the cells where units are on if it has images."""
-    tables: Tables = read_model(files, model, results.complexity_threshold(), shown)
+    tables: Tables = read_model(files, model, results.complexity_threshold(), shown, min_positions(results.study))
     path = files.of_model("top_maps", model)
     with ExitStack() as stack:
         maps = stack.enter_context(open_top_maps(path)) if path else {}

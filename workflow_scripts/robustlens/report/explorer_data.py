@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from h5py import Dataset
 
 from robustlens.errors import InputError, refusing
+from robustlens.neurons.positions import has_positions
 from robustlens.report.explorer_pictures import masks
 from robustlens.report.tables import read_scores
 
@@ -22,7 +23,7 @@ COLUMNS = {
     "smoothness": ["layer", "unit", "tv_clean", "tv_noisy", "relative_change"],
     "top_images": ["layer", "unit", "rank", "image_id", "activation", "row", "column"],
     "ablation": ["layer", "unit", "n_shape", "n_texture", "shape_score", "texture_score", "n_changed", "n_images"],
-    "units": ["layer", "unit", "threshold", "n_cells"],
+    "units": ["layer", "unit", "threshold", "n_above", "n_cells"],
     "complexity": ["model", "layer", "unit", "threshold", "n_concepts"],
     "iou": ["layer", "unit", "concept", "name", "category", "iou"],
 }
@@ -75,18 +76,29 @@ class Tables:
         return sorted({int(unit) for table in tables for unit in table.loc[table["layer"] == layer, "unit"].unique()})
 
 
-def read_model(files: Files, model: str, threshold: float, shown: int) -> Tables:
-    """The tables of one model; ``threshold``: IoU from which a concept counts for complexity; ``shown``: images of a unit at most."""
+def read_model(files: Files, model: str, threshold: float, shown: int, least: dict[str, int]) -> Tables:
+    """The tables of one model; ``threshold``: IoU from which a concept counts for complexity; ``shown``: images of a unit at most;
+    ``least``: concept set -> positions above its threshold that a unit needs for its concepts to be named and counted."""
     counted = ((Path(path).parent.name, _of(read(path, "complexity"), model)) for path in files.complexity)
     counts = {name: table for name, table in counted if len(table)}
+    units = {name: read(path, "units") for name, path in files.of_sets("units", model).items()}
+    known = {name: table[has_positions(table.assign(concept_set=name, model=model), least)] for name, table in units.items()}
+    best = {name: best_concepts(path) for name, path in files.of_sets("iou", model).items()}
     return Tables(
         read(files.of_model("smoothness", model), "smoothness"),
         read_top_images(files.of_model("top_images", model), shown),
         _scores(files.all_of_model("ablation", model)),
-        {name: read(path, "units") for name, path in files.of_sets("units", model).items()},
-        {name: table[np.isclose(table["threshold"].astype(float), threshold)] for name, table in counts.items()},
-        {name: best_concepts(path) for name, path in files.of_sets("iou", model).items()},
+        units,
+        {name: _known(table[np.isclose(table["threshold"].astype(float), threshold)], known, name) for name, table in counts.items()},
+        {name: _known(table, known, name) for name, table in best.items()},
     )
+
+
+def _known(table: pd.DataFrame, known: dict[str, pd.DataFrame], concept_set: str) -> pd.DataFrame:
+    """The rows of a table on concepts whose unit has enough positions above its threshold."""
+    keys = ["layer", "unit"]
+    units = pd.MultiIndex.from_frame(known[concept_set][keys]) if concept_set in known else None
+    return table if units is None else table[pd.MultiIndex.from_frame(table[keys]).isin(units)]
 
 
 def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -194,7 +206,7 @@ def concept_data(tables: Tables, name: str, layer: str, units: list[int], concep
     keys = list(zip([name] * len(best), best["concept"], best["name"], best["category"], strict=True))
     places = [concepts.setdefault(key, len(concepts)) for key in keys]
     return {
-        **columns(tables.units[name], layer, units, ["threshold"]),
+        **columns(tables.units[name], layer, units, ["threshold", "n_above"]),
         **columns(tables.n_concepts[name], layer, units, ["n_concepts"]),
         "best": per_unit(best, units, [pd.Series(places, best.index), best["iou"].map(shorten)]),
     }

@@ -85,7 +85,8 @@ def draw_shape_bias(results: Results) -> Figure:
         row = table.loc[[model]]
         if truth is not None:
             left.plot([truth], [place], marker="|", markersize=13, markeredgewidth=2.2, color=INK, zorder=2)
-        whiskers(left, row, "shape_bias", [place], role, markersize=5.5)
+        if row["n_decided"].iloc[0] >= results.fewest:
+            whiskers(left, row, "shape_bias", [place], role, markersize=5.5)
         shares = {"shape": row["shape"].iloc[0], "texture": row["texture"].iloc[0]}
         stack(right, place, {**shares, "neither": max(0.0, 1 - sum(shares.values()))}, CUES, height=0.66)
     if controls:
@@ -128,7 +129,7 @@ def draw_class_bias(results: Results) -> Figure:
                     overall.loc[model, "shape_bias"], color=COLOURS[role], linewidth=1.2, linestyle=("-", (0, (5, 2)))[number], zorder=2
                 )
                 axis.axvspan(*overall.loc[model, ["low", "high"]], color=COLOURS[role], alpha=0.15, linewidth=0, zorder=1)
-            rows = table[(table["model"] == model) & table["shape_bias"].notna()]
+            rows = table[(table["model"] == model) & (table["n_decided"] >= results.fewest)]
             whiskers(axis, rows, "shape_bias", [places[number] for number in rows["class"]], role)
         axis.set(xlim=(-0.03, 1.03), xlabel="shape bias, %")
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0\ntexture", "25", "50", "75", "100\nshape"])

@@ -21,7 +21,7 @@ from robustlens.report.contrast import (
     span,
 )
 from robustlens.report.findings_units import answer_filters
-from robustlens.report.headline import quantities
+from robustlens.report.headline import not_stated, quantities
 from robustlens.report.results import GROUPS, Reading, Results, stimulus_label
 
 
@@ -31,7 +31,7 @@ def answer(results: Results, claims: pd.DataFrame) -> list[str]:
     if not results.pairs():
         what = "This study compares no standard with a robust network, so the question stays open here"
         return [f"{what}; what single networks show is below.", *single_accuracy(results, "unchanged")]
-    found = [answer_bias(results), answer_attack(results), answer_stimuli(results), answer_filters(results)]
+    found = [answer_bias(results), answer_attack(results), answer_stimuli(results), answer_filters(results), not_stated(results)]
     return [sentence(text) for text in [*found, tally(claims)] if text]
 
 
@@ -40,7 +40,7 @@ def answer_bias(results: Results) -> str:
     if not bias.rows:
         return ""
     decided = f"the standard networks follow the shape in {bias.span(1)} of the images they decide by either"
-    text = f"where shape and texture of an image disagree, {decided}, the robust ones in {bias.span(2)}"
+    text = f"where shape and texture of an image disagree, {decided}, the robust ones in {bias.span(2)} ({bias.count()})"
     if bias.agrees() == HIGHER:
         crossed = all(standard.high < 0.5 < robust.low for _, standard, robust in bias.rows)
         turn = "turned decisions from texture to shape" if crossed else "moved decisions towards shape"
@@ -56,10 +56,10 @@ def answer_attack(results: Results) -> str:
     gain = contrast(results, lambda model: results.accuracy(model, attacks[0])) if attacks else Contrast([])
     parts = []
     if gain.rows:
-        parts.append(f"under attack R still names {gain.span(2)} of the images rightly, S {gain.span(1)}")
+        parts.append(f"under attack R still names {gain.span(2)} of the images rightly, S {gain.span(1)} ({gain.count()})")
     if price.rows:
         verdict = {LOWER: "fewer", HIGHER: "more", ALIKE: "no clear difference"}.get(price.agrees() or "", "the pairs differ")
-        parts.append(f"of unchanged images R names {price.span(2)} and S {price.span(1)} ({verdict})")
+        parts.append(f"of unchanged images R names {price.span(2)} and S {price.span(1)} ({verdict}, {price.count()})")
     return "; ".join(parts)
 
 
@@ -134,7 +134,9 @@ def group_sentence(results: Results, group: str) -> str:
     for status, words in ((HIGHER, "R names more rightly"), (LOWER, "S names more rightly"), (ALIKE, "no clear difference")):
         same = {name: rows for name, rows in found.items() if rows.agrees() == status}
         if same:
-            named = [f"{stimulus_label(results.study, name)} (S {rows.span(1)}, R {rows.span(2)})" for name, rows in same.items()]
+            named = [
+                f"{stimulus_label(results.study, name)} (S {rows.span(1)}, R {rows.span(2)}, {rows.count()})" for name, rows in same.items()
+            ]
             n = max(len(rows.rows) for rows in same.values())
             where = everywhere(n) if status != ALIKE else " in any pair" if n > 1 else ""
             parts.append(f"{words}{where} on {joined(named)}")
@@ -150,8 +152,9 @@ def single_accuracy(results: Results, group: str | None = None) -> list[str]:
     for panel in results.panels():
         if len(panel.members) == 1:
             model = panel.members["single"]
-            readings = [(name, results.accuracy(model, name)) for name in results.stimuli(group)]
-            parts = [f"{with_interval(reading)} of {stimulus_label(results.study, name)}" for name, reading in readings if reading]
+            known = {name: results.accuracy(model, name) for name in results.stimuli(group)}
+            readings = {name: reading for name, reading in known.items() if reading and reading.enough}
+            parts = [f"{with_interval(reading)} of {stimulus_label(results.study, name)}" for name, reading in readings.items()]
             found += [f"{panel.label} names rightly {joined(parts)}."] if parts else []
     return found
 
@@ -166,9 +169,9 @@ def find_bias(results: Results) -> list[str]:
     found = [answer_bias(results)]
     for control in results.controls().values():
         reading = results.bias(control["model"])
-        if reading:
+        if reading and reading.enough:
             truth = f"{100 if control['truth'] == 'shape' else 0}{PERCENT}"
-            text = f"the control trained with {control['truth']} as the only cue reads {percent(reading.value)}{PERCENT}"
+            text = f"the control trained with {control['truth']} as the only cue reads {percent(reading.value)}{PERCENT} (n = {reading.n})"
             found.append(f"{text}, and should read {truth}")
     table = results.table("shape_bias").set_index("model")
     if bias.rows:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from robustlens.neurons.positions import min_positions
 from robustlens.report.contrast import (
     ALIKE,
     HIGHER,
@@ -26,7 +27,9 @@ def answer_filters(results: Results) -> str:
         return ""
     smooth = {LOWER: "smoother", HIGHER: "rougher", ALIKE: "as smooth as those of S, within the intervals"}.get(filters.agrees() or "")
     how = f"{smooth}{everywhere(len(filters.rows))}" if smooth else mixed(filters, "rougher", "smoother")
-    return f"the first filters of R are {how} (total variation {filters.span(2, False)} against {filters.span(1, False)})"
+    return (
+        f"the first filters of R are {how} (total variation {filters.span(2, False)} against {filters.span(1, False)}, {filters.count()})"
+    )
 
 
 def find_filters(results: Results) -> list[str]:
@@ -48,9 +51,9 @@ def find_filters(results: Results) -> list[str]:
 def single_filters(results: Results) -> list[str]:
     singles = [(panel.label, results.filters(panel.members["single"])) for panel in results.panels() if "single" in panel.members]
     return [
-        f"{label}: total variation of the first filters {reading.value:.3g} ({reading.low:.3g} to {reading.high:.3g})."
+        f"{label}: total variation of the first filters {reading.value:.3g} ({reading.low:.3g} to {reading.high:.3g}, n = {reading.n})."
         for label, reading in singles
-        if reading
+        if reading and reading.enough
     ]
 
 
@@ -92,12 +95,31 @@ def find_units(results: Results) -> list[str]:
             for role, model in panel.members.items()
         ]
         found.append(f"{panel.label}, {layer}: {'; '.join(said)}.")
+    found += find_unnamed(results)
     moved = share_changes(results, table)
     for words, changes in moved.items():
         if changes:
             more, fewer = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
             found.append(f"The share of {words} units is higher in R in {more} and lower in {fewer} of {len(changes)} layers of all pairs.")
     return found
+
+
+def find_unnamed(results: Results) -> list[str]:
+    """The layers of which units have too few positions above their threshold for a concept to be named."""
+    table = results.table("dissection_units")
+    if not {"enough", "n_above"} <= set(table):
+        return []
+    table, least = table[table["concept_set"].isin(table["concept_set"].head(1))], min_positions(results.study)
+    found: dict[str, list[str]] = {}
+    for (model, layer), rows in table.groupby(["model", "layer"], sort=False):
+        few = rows[rows["enough"] == 0]
+        if len(few):
+            found.setdefault(layer, []).append(f"{model}: {len(few)} of {len(rows)} units, at most {few['n_above'].max()} positions")
+    needed = next(iter(least.values()), None)
+    return [
+        f"No concept is named in {layer} where fewer than {needed} positions lie above a unit's threshold ({'; '.join(who)})."
+        for layer, who in found.items()
+    ]
 
 
 def most_common(table: pd.DataFrame, model: str, layer: str) -> str:

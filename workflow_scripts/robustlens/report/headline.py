@@ -49,29 +49,51 @@ def headline(results: Results, members: dict[str, str]) -> list[Line]:
     return [line for line in lines if any(line.readings.values())]
 
 
+def not_stated(results: Results) -> str:
+    """Which numbers of the headline, and of controls, rest on too few items to be stated, with their n; empty where there are none."""
+    found: dict[str, list[str]] = {}
+    for panel in results.panels():
+        for line in headline(results, panel.members):
+            for role, reading in line.readings.items():
+                if reading and not reading.enough:
+                    who = panel.label if role == "single" else f"{panel.label} {role[0].upper()}"
+                    found.setdefault(line.words, []).append(f"{who}: n = {reading.n}")
+    for name, control in results.controls().items():
+        reading = results.bias(control["model"])
+        if reading and not reading.enough:
+            found.setdefault("shape bias", []).append(f"control {display(name)}: n = {reading.n}")
+    said = "; ".join(f"{words} ({', '.join(who)})" for words, who in found.items())
+    return f"not stated, since fewer than {results.fewest} items speak of it: {said}" if said else ""
+
+
 def compared_with_expected(results: Results, expected: pd.DataFrame) -> pd.DataFrame:
     """The headline of every pair, and the controls' shape bias, beside what to expect.
 
-    Columns ``group, model, quantity, value, low, high, source, verdict``; ``low, high`` the expected range, NaN where none is known;
-    ``verdict`` ``as expected``, ``OUTSIDE`` or empty. The range is widened by half of the last digit it is printed with.
+    Columns ``group, model, quantity, value, n, low, high, source, verdict``; ``value`` NaN where ``n`` items are too few; ``low, high`` the
+    expected range, NaN where none is known; ``verdict`` ``as expected``, ``OUTSIDE`` or empty. The range is widened by half of the last
+    digit it is printed with.
     """
     rows = []
     own = expected[expected["study"] == results.study.get("study")].set_index(["model", "statistic"])
     for panel in results.panels():
         for line in headline(results, panel.members):
-            rows += [(panel.label, panel.members[role], line.key, reading.value) for role, reading in line.readings.items() if reading]
+            rows += [(panel.label, panel.members[role], line.key, *_shown(reading)) for role, reading in line.readings.items() if reading]
     for name, control in results.controls().items():
         reading = results.bias(control["model"])
-        rows += [(f"control {display(name)}", control["model"], SHAPE_BIAS, reading.value)] if reading else []
+        rows += [(f"control {display(name)}", control["model"], SHAPE_BIAS, *_shown(reading))] if reading else []
     return pd.DataFrame(
         [(*row, *_judged(own, row)) for row in rows],
-        columns=["group", "model", "quantity", "value", "low", "high", "source", "verdict"],
+        columns=["group", "model", "quantity", "value", "n", "low", "high", "source", "verdict"],
     )
 
 
+def _shown(reading: Reading) -> tuple[float, int]:
+    return reading.value if reading.enough else float("nan"), reading.n
+
+
 def _judged(expected: pd.DataFrame, row: tuple) -> tuple[float, float, str, str]:
-    _, model, key, value = row
-    if (model, key) not in expected.index:
+    _, model, key, value, _ = row
+    if (model, key) not in expected.index or pd.isna(value):
         return float("nan"), float("nan"), "", ""
     low, high, source = expected.loc[(model, key), ["low", "high", "source"]]
     inside = low - 0.005 <= value <= high + 0.005

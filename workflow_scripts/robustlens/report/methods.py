@@ -4,7 +4,8 @@ import platform
 from dataclasses import dataclass
 from importlib import metadata
 
-from robustlens.report.results import Results, stimulus_label
+from robustlens.neurons.positions import min_positions
+from robustlens.report.results import FEWEST, Results, stimulus_label
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pyarrow", "h5py", "matplotlib", "snakemake")
 
@@ -34,8 +35,9 @@ def statistics(study: dict) -> list[Definition]:
     verdict = (
         "Supported where the whole interval of R − S lies on the side that the claim says, contradicted where it lies wholly on the other, "
         f"undecided where it holds zero; an “on par” claim (C5) allows a margin of {settings.get('margin', 0):g} in accuracy, and C2 asks "
-        f"further that the interval of S lies below one half and that of R above. Fewer than {settings.get('fewest', 1)} items leave a "
-        "question undecided. Many questions are asked at 5 % each: a few verdicts are chance. The next line corrects for that."
+        f"further that the interval of S lies below one half and that of R above. Fewer than {settings.get('fewest', FEWEST)} "
+        "items leave a question undecided, and a number that rests on them is not stated. Many questions are asked at 5 % each: a few "
+        "verdicts are chance. The next line corrects for that."
     )
     tests = (
         "McNemar's exact test on the same images, Mann-Whitney's within each layer on units and filters, a t test against the margin for "
@@ -97,11 +99,13 @@ def units(study: dict) -> list[Definition]:
     found = []
     dissection, complexity, ablation = (study.get(key) or {} for key in ("dissection", "complexity", "ablation"))
     if study.get("concepts"):
+        needed = " or ".join(map(str, sorted(set(min_positions(study).values()))))
         meaning = (
             f"The concept of largest IoU between its label and the places where the unit is among its strongest "
             f"{100 * dissection.get('quantile', 0.005):g} % of activations (map enlarged bilinearly to the size of the labels), counted "
             f"over all images; active places count on images that carry the concept's category; no concept "
-            f"below {dissection.get('iou', 0.04):g}."
+            f"below {dissection.get('iou', 0.04):g}. Of units with fewer than {needed} places above "
+            "their threshold nothing is said."
         )
         found.append(Definition("what a unit stands for", meaning, "IoU = |active ∩ label| / |active ∪ label|"))
         meaning = f"Number of concepts that a unit overlaps with an IoU of at least {complexity.get('iou', 0.01):g}."

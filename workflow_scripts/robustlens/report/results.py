@@ -11,6 +11,7 @@ from robustlens.imagenet import SIXTEEN
 from robustlens.shorthand import in_sets
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
+FEWEST = 10  # the default of statistics.fewest
 VERDICTS = ("supported", "contradicted", "undecided", "not measured")
 COLUMNS = {
     "accuracy": ["model", "stimulus", "n_images", "top1", "low", "high"],
@@ -50,12 +51,14 @@ DISPLAY = {"alexnet": "AlexNet", "googlenet": "GoogLeNet", "resnet": "ResNet", "
 
 @dataclass(frozen=True)
 class Reading:
-    """A number with its 95 % interval and the count it rests on."""
+    """A number with its 95 % interval and the count it rests on; ``enough``: whether that is ``statistics.fewest`` or more;
+    with less it is not stated."""
 
     value: float
     low: float
     high: float
     n: int
+    enough: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,28 +142,32 @@ class Results:
 
     def accuracy(self, model: str, stimulus: str | None) -> Reading | None:
         rows = self.table("accuracy")
-        return _reading(rows[(rows["model"] == model) & (rows["stimulus"] == stimulus)], "top1", "n_images")
+        return self._reading(rows[(rows["model"] == model) & (rows["stimulus"] == stimulus)], "top1", "n_images")
 
     def bias(self, model: str) -> Reading | None:
         rows = self.table("shape_bias")
-        return _reading(rows[rows["model"] == model], "shape_bias", "n_decided")
+        return self._reading(rows[rows["model"] == model], "shape_bias", "n_decided")
 
     def filters(self, model: str, statistic: str = "filter-unit-norm") -> Reading | None:
         """Mean total variation of the filters of the first convolution: the model's first row of that statistic."""
         rows = self.table("total_variation")
-        return _reading(rows[(rows["model"] == model) & (rows["statistic"] == statistic)], "mean", "n_units")
+        return self._reading(rows[(rows["model"] == model) & (rows["statistic"] == statistic)], "mean", "n_units")
+
+    @property
+    def fewest(self) -> int:
+        """Images, units or filters that a number must rest on to be stated."""
+        return (self.study.get("statistics") or {}).get("fewest", FEWEST)
+
+    def _reading(self, rows: pd.DataFrame, value: str, n: str) -> Reading | None:
+        if rows.empty or (pd.isna(rows[value].iloc[0]) and rows[n].iloc[0]):
+            return None
+        row = rows.iloc[0]
+        return Reading(float(row[value]), float(row["low"]), float(row["high"]), int(row[n]), int(row[n]) >= self.fewest)
 
 
 def layers_of(table: pd.DataFrame, panel: Panel) -> list[str]:
     """The layers of a panel's models, in the order of the table, which is the order of depth."""
     return list(table[table["model"].isin(panel.members.values())]["layer"].unique())
-
-
-def _reading(rows: pd.DataFrame, value: str, n: str) -> Reading | None:
-    if rows.empty or pd.isna(rows[value].iloc[0]):
-        return None
-    row = rows.iloc[0]
-    return Reading(float(row[value]), float(row["low"]), float(row["high"]), int(row[n]))
 
 
 # -------------------------------------------------------------------------------------------------------------------- files

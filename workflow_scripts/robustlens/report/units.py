@@ -17,7 +17,7 @@ SHIFT = ["concept_set", "pair", "name", "category", "standard", "robust", "diffe
 DISTRIBUTION = ["model", "threshold", "at_least", "n_units", "share", "low", "high"]
 CATEGORY_SHARES = ["concept_set", "model", "layer", "cut", "category", "n_units", "n_named", "share", "low", "high"]
 ABLATION_RATES = ["model", "layer", "category", "statistic", "n_units", "n_decisions", "mean", "low", "high"]
-DETECTORS = ["concept_set", "model", "layer", "n_units", "n_detectors", "share", "low", "high", "n_unique"]
+DETECTORS = ["concept_set", "model", "layer", "n_units", "n_detectors", "share", "low", "high", "n_unique", "n_too_few"]
 LAYERS_TOGETHER = "all"
 
 
@@ -30,6 +30,12 @@ def read_sets(paths: list[str], columns: list[str] | None = None) -> pd.DataFram
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns or [])
     first = columns or []
     return table[[*first, *(name for name in table if name not in first)]]
+
+
+def same_units(table: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table with ``concept_set, model, layer, unit`` whose unit is among ``units``."""
+    keys = ["concept_set", "model", "layer", "unit"]
+    return table.merge(units[keys], on=keys, how="inner", validate="many_to_one") if len(table) else table
 
 
 def first_set(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,13 +106,18 @@ def category_shares(units: pd.DataFrame, categories: list[str], iou: float) -> p
 
 
 def detectors(units: pd.DataFrame, iou: float) -> pd.DataFrame:
-    """By concept set, network and layer, and over all layers: units that detect a concept, and how many distinct concepts they detect."""
+    """By concept set, network and layer, and over all layers: units that detect a concept, and how many distinct concepts they detect.
+
+    ``n_too_few``: units that have too few positions above their threshold (``enough`` of ``units`` is 0), which ``n_units`` does not count.
+    """
     rows = []
     for (concept_set, model), of_model in units.groupby(["concept_set", "model"], sort=False):
         for layer, group in [*of_model.groupby("layer", sort=False), (LAYERS_TOGETHER, of_model)]:
-            named = group[group["iou"] >= iou]
-            n, found = len(group), len(named)
-            rows.append((concept_set, model, layer, n, found, found / n, *wilson(found, n), named["concept"].nunique()))
+            known = group[group["enough"] == 1]
+            named = known[known["iou"] >= iou]
+            n, found = len(known), len(named)
+            share = found / n if n else np.nan
+            rows.append((concept_set, model, layer, n, found, share, *wilson(found, n), named["concept"].nunique(), len(group) - n))
     return pd.DataFrame(rows, columns=DETECTORS)
 
 
@@ -165,7 +176,7 @@ def complexity_distribution(counts: pd.DataFrame) -> pd.DataFrame:
 def ablation(scores: pd.DataFrame, units: pd.DataFrame, iou: float) -> pd.DataFrame:
     """Mean shape and texture score of the units of each category (``none`` below ``iou``), as counts and as rates.
 
-    Units are labelled by the first concept set; a study without one has the single category ``any``.
+    Units are labelled by the first concept set; those that it does not hold, and all of a study without one, have the category ``any``.
     """
     if not len(scores):
         return pd.DataFrame(columns=ABLATION)
@@ -200,4 +211,5 @@ def with_category(scores: pd.DataFrame, units: pd.DataFrame, iou: float) -> pd.D
         return scores.assign(category="any")
     labels = units[units["concept_set"] == units["concept_set"].iloc[0]]
     labels = labels.assign(category=named_category(labels, iou))[["model", "layer", "unit", "category"]]
-    return scores.merge(labels, on=["model", "layer", "unit"], how="left", validate="one_to_one")
+    labelled = scores.merge(labels, on=["model", "layer", "unit"], how="left", validate="one_to_one")
+    return labelled.fillna({"category": "any"})
