@@ -5,9 +5,9 @@ import yaml
 from test_study import ROOT, SCHEMA
 
 from robustlens.plan.image_sizes import seen_sizes, size_of
+from robustlens.schema import check_schema
 from robustlens.shorthand import write_out
 from robustlens.stimuli.embedded import SIDE
-from robustlens.study import check_schema
 
 
 @pytest.fixture
