@@ -15,9 +15,12 @@ SITE = {"ROBUSTLENS_ACCOUNT": "project", "ROBUSTLENS_QOS": "study", "ROBUSTLENS_
 
 @pytest.fixture(scope="module")
 def runs(slurm_with_limits, copy_of):
-    """Three runs at a time: one whose job is refused, one whose job waits for ever, and one whose job is cancelled and sent again."""
+    """Three runs at a time: one whose job is refused, one whose job waits for ever, and one whose job is cancelled and sent again.
+
+    That which is ended by Ctrl-C is a process of its own: one that was preloaded does not get the signal.
+    """
     refused = copy_of("refused", [0], fresh=False, **SITE | {"ROBUSTLENS_QOS": "nosuch"})
-    waiting = copy_of("waiting", [0], fresh=False, **SITE | {"ROBUSTLENS_MAX_RUNTIME": "240"})
+    waiting = copy_of("waiting", [0], **SITE | {"ROBUSTLENS_MAX_RUNTIME": "240"})
     limited = copy_of("limited", [0], fresh=False, **SITE, ROBUSTLENS_BATCH_SIZE="20000")  # of 32 px: they ask for as much as any
     limited.plan(HELD, "hold")
     with limited.make() as run, waiting.make() as stuck, refused.make() as failing:
@@ -89,4 +92,4 @@ def test_an_unknown_partition_or_gpu_is_refused_in_a_dry_run(slurm_with_limits, 
 
 
 def test_nothing_of_these_runs_is_left(runs):
-    assert not queue()
+    wait_for(lambda: not queue(), "the job of the run that was ended by Ctrl-C to be cancelled", 60)
