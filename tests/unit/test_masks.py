@@ -200,6 +200,20 @@ def test_silhouettes_of_masks_in_a_folder_and_in_the_images_own_alpha(tmp_path):
         list(make_stimulus("silhouette", stored(tmp_path / "b.parquet", [np.zeros((64, 64, 3), np.uint8)]), 0, masks="alpha"))
 
 
+def test_an_alpha_channel_that_says_nothing(tmp_path):
+    """Opaque or clear all over: of a mask file its grey levels count, of an image itself there is nothing else, and it has no label."""
+    (tmp_path / "root/cat").mkdir(parents=True)
+    for number, alpha in enumerate((255, 0)):
+        image = Image.fromarray(OBJECT.astype(np.uint8) * 255).convert("RGBA")
+        image.putalpha(alpha)
+        image.save(tmp_path / f"root/cat/{number}.png")
+        assert np.array_equal(read_mask(tmp_path / f"root/cat/{number}.png"), OBJECT)
+    rows = rows_of(["cat/0.png", "cat/1.png"])
+    write_shard(tmp_path / "a.parquet", rows, root=tmp_path / "root", geometry={"crop": 64}, origin={"kind": "image-folder"})
+    made = make_stimulus("silhouette", read_shard(tmp_path / "a.parquet"), 0, masks="alpha")
+    assert [one.unusable for one in made] == ["all object", "without an object"]
+
+
 def test_a_mask_file_that_cannot_be_read_stops_or_has_no_object(tmp_path):
     """``exclude`` comes from on_bad_image: then the image has no silhouette, and no label."""
     shard = stored(tmp_path / "a.parquet", [np.zeros((64, 64, 3), np.uint8)])
