@@ -32,6 +32,7 @@ rule train_part:
     params:
         model="{model}",
         spec=network_spec,
+        layers=named_layers,
         recipe=training_recipe,
         epochs=training_epochs,
         sizes=image_sizes,
@@ -66,6 +67,7 @@ rule train_model:
     params:
         model="{model}",
         spec=network_spec,
+        layers=named_layers,
         source=training_source,
         recipe=training_recipe,
         sizes=image_sizes,
@@ -95,6 +97,7 @@ rule import_model:
     params:
         model="{model}",
         spec=network_spec,
+        layers=named_layers,
         n_classes=n_classes(),
         sizes=image_sizes,
         code=import_code,

@@ -1,12 +1,13 @@
 """Train one network by its recipe, to the end: weights, initial weights, card, training curve."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from robustlens.code_digest import user_code_digest
 from robustlens.images import count_rows, read_shard, write_parquet
 from robustlens.models.parallel import Task, train
-from robustlens.models.registry import save_model, save_weights
+from robustlens.models.registry import check_layers, save_model, save_weights
 from robustlens.models.training import curve
 from robustlens.models.training_state import read_state
 
@@ -28,15 +29,18 @@ def main(
     device: str,
     gpu: int,
     sizes: dict[str, tuple[int, int]] | None = None,
+    layers: Sequence[str] = (),
 ):
     """``spec``: what the config says of the network; ``source``: the name of the training images; ``recipe``: the training recipe;
     ``sizes``: height and width in px of the images that the network will see, by set, those that it is trained on first.
 
     ``held_out``: shards of images for the curve alone; ``before``: what the job before put down, where the training is cut into several;
-    each may be empty. ``gpu``: how many GPUs train it, where ``device`` is one.
+    each may be empty. ``gpu``: how many GPUs train it, where ``device`` is one; ``layers``: those that will be studied,
+    refused before the training where the network has no such module.
     """
     task = Task(shards, model, spec, recipe, seed, recipe["epochs"], str(before or ""), held_out, sizes)
     network, n_processes = task.network(), 1 if device == "cpu" else gpu
+    check_layers(model, network, layers)
     save_weights(Path(initial), network)
     with TemporaryDirectory(dir=Path(initial).parent) as folder:
         train(task, Path(folder, "state"), device=device, n_processes=n_processes)

@@ -6,6 +6,12 @@ def network_spec(wildcards):
     return {key: value for key, value in model_spec(wildcards).items() if key not in ("layers", "label", "train", "top1")}
 
 
+def named_layers(wildcards, output):
+    """The layers of a network that the config names. Untracked: studying others is no reason to make a network anew."""
+    kept = [layer if isinstance(layer, str) else layer["layer"] for layer in config["activations"]["keep"].get(wildcards.model, [])]
+    return [*(model_spec(wildcards)["layers"] or []), *kept]
+
+
 def training_source(wildcards):
     return model_spec(wildcards)["train"]["source"]
 

@@ -28,6 +28,15 @@ def run(folder, checkpoint, spec=None, **options):
     return files
 
 
+def test_a_layer_that_is_none_is_refused_before_anything_is_written(tmp_path):
+    network = random_network(**SMALL).eval()
+    torch.save(network.state_dict(), tmp_path / "brought.pth")
+    with pytest.raises(InputError, match=r"^models.net.layers: expected a module of the network such as .*conv3.*, got conv9; leave "):
+        run(tmp_path / "net", tmp_path / "brought.pth", layers=["conv1", "conv9"])
+    assert not (tmp_path / "net").exists()
+    run(tmp_path / "net", tmp_path / "brought.pth", layers=["conv1", "conv3.0"])
+
+
 def card_of(folder, checkpoint, spec=None, **options):
     return json.loads(Path(run(folder, checkpoint, spec, **options)[1]).read_text())
 

@@ -63,6 +63,15 @@ def test_images_held_out_have_the_classes_that_are_learned(tmp_path, shards):
         main(shards, [str(other.path)], [], *files, model="net", **asked)
 
 
+def test_a_layer_that_is_none_is_refused_before_the_training(tmp_path, shards):
+    files, given = [str(tmp_path / name) for name in FILES], {"model": "net", "spec": spec_of(classes=3, width=8), "recipe": RECIPE}
+    with pytest.raises(InputError, match=r"^models.net.layers: expected a module of the network such as .*conv3.*, got conv9; "):
+        main(shards, [], [], *files, **given, source="train", seed=0, device="cpu", gpu=1, layers=["conv1", "conv9"])
+    with pytest.raises(InputError, match=r"^models.net.layers: .* got conv9; "):
+        train_part.main(shards, [], [], files[0], **given, epochs=[0, 1], seed=0, device="cpu", gpu=1, layers=["conv9"])
+    assert not any(Path(file).exists() for file in files)
+
+
 def test_the_same_seed_gives_the_same_files(tmp_path, shards):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(tmp_path / name, shards, seed=seed)

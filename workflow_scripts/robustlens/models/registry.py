@@ -3,7 +3,8 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,16 @@ def _check_names(shard: Shard, n_classes: int, card: dict) -> None:
     if isinstance(card.get("source"), dict) and len(names) != n_classes:  # a file: it learned elsewhere
         asked = f"the classes of all {n_classes} outputs of {card['model']}"
         raise InputError(shard.path, asked, f"{len(names)} classes: {shown(names)}", LIST)
+
+
+def check_layers(model: str, network: nn.Module, layers: Iterable[str]) -> None:
+    """Raise InputError for a name that is no module of ``network``: asked before anything is computed with it."""
+    known = [name for name, _ in network.named_modules() if name]
+    for layer in layers:
+        if layer not in known:
+            like = get_close_matches(layer, known, 3) or [name for name in known if "." not in name][:12]
+            mend = "leave layers out, and `snakemake layers` lists all"
+            raise InputError(f"models.{model}.layers", f"a module of the network such as {', '.join(like)}", layer, mend)
 
 
 def save_model(folder: Path, network: nn.Module, card: dict) -> None:
