@@ -74,6 +74,7 @@ def test_a_shape_bias_of_five_images_is_no_answer(embedded):
     assert findings.answer_bias(everyone) == "" and "60" not in " ".join(findings.find_bias(everyone))
     assert "AlexNet R: n = 5" in headline.not_stated(everyone)
     assert headline.not_stated(results_of(embedded)) == ""
+    assert "fewer than 10 decided images has no point" in captions.of_bias(SimpleNamespace(results=everyone))
     everyone = Results({**everyone.study, "statistics": {"fewest": 5}}, everyone.tables)
     assert "60\u00a0%" in findings.answer_bias(everyone) and headline.not_stated(everyone) == ""
 

@@ -91,11 +91,12 @@ def _summed_up(results: Results) -> str:
 
 
 def of_bias(inputs: Inputs) -> str:
-    rows = inputs.results.table("shape_bias")
+    rows, fewest = inputs.results.table("shape_bias"), inputs.results.fewest
+    few = f" A network with fewer than {fewest} decided images has no point." if (rows["n_decided"] < fewest).any() else ""
     return (
         f"Left: shape decisions among the decisions for either cue, with 95 % Wilson intervals; n = {counts(rows['n_decided'])} decided "
         f"images a network. Right: all {counts(rows['n_images'])} images by decision. The upright strokes mark what a control, trained so "
-        "that only one cue tells the class, should read."
+        f"that only one cue tells the class, should read.{few}"
     )
 
 

@@ -129,7 +129,7 @@ def draw_class_bias(results: Results) -> Figure:
                     overall.loc[model, "shape_bias"], color=COLOURS[role], linewidth=1.2, linestyle=("-", (0, (5, 2)))[number], zorder=2
                 )
                 axis.axvspan(*overall.loc[model, ["low", "high"]], color=COLOURS[role], alpha=0.15, linewidth=0, zorder=1)
-            rows = table[(table["model"] == model) & (table["n_decided"] >= results.fewest)]
+            rows = table[(table["model"] == model) & table["shape_bias"].notna()]
             whiskers(axis, rows, "shape_bias", [places[number] for number in rows["class"]], role)
         axis.set(xlim=(-0.03, 1.03), xlabel="shape bias, %")
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0\ntexture", "25", "50", "75", "100\nshape"])
