@@ -58,7 +58,7 @@ def test_images_held_out_have_the_classes_that_are_learned(tmp_path, shards):
     files = [str(tmp_path / name) for name in FILES]
     asked = {"spec": spec_of(classes=3, width=8), "source": "train", "recipe": RECIPE, "seed": 0, "device": "cpu", "gpu": 1}
     with pytest.raises(
-        InputError, match=r"other.parquet: expected labels by the 3 classes that net learned \(r, g, b\), got by 3: g, b, r"
+        InputError, match=r"models.net: expected labels by the 3 classes that it learned \(r, g, b\), got 3 classes \(g, b, r\)"
     ):
         main(shards, [str(other.path)], [], *files, model="net", **asked)
 

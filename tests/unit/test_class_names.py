@@ -126,15 +126,23 @@ def test_more_outputs_than_folders(tmp_path):
     assert [names[label] for label in rows["label"]] == [path.partition("/")[0] for path in rows["path"]]
     alone = study(clean=part)
     (shard,) = Sample("clean", part, 0, None, class_list=list_for(alone, "clean")).shards()
-    with pytest.raises(InputError, match="expected the classes of all 200 outputs of net, got 107 classes: n00000000, .*; list the"):
+    with pytest.raises(
+        InputError, match="models.net: expected a class name for each of its 200 outputs, got 107 classes .* in clean; list"
+    ):
         check_labels(shard, 200, {"model": "net", "source": {"file": "net.pth"}})
     check_labels(shard, 200, {"model": "net", "source": "trained by this workflow"})
+    alone["models"]["net"] |= {"architecture": "timm:resnet18", "arguments": {"num_classes": 200}}
+    refused("models.net: expected a class name for each of its 200 outputs, got the 107 of .*part: n0.*; list the classes", alone)
+    alone["models"]["net"] |= {"architecture": "resnet18", "arguments": {}}
+    refused("models.net: expected a class name for each of its 1000 outputs, got the 107 of .*part", alone)
 
 
 def test_labels_by_another_list_than_was_learned_are_refused(tmp_path):
     config = study(clean=folders(tmp_path / "clean", FRUIT))
     for learned in (["apple", "grape", "cherry"], ["apple", "cherry", "grape", "plum"]):
-        with pytest.raises(InputError, match=rf"labels by the {len(learned)} classes that net learned \(apple, .*got by 3: apple, cherry"):
+        with pytest.raises(
+            InputError, match=rf"labels by the {len(learned)} classes that it learned \(apple, .*got 3 classes \(apple, cherry"
+        ):
             accuracy(config, "clean", network(classes=learned))
     assert accuracy(config, "clean", network()) == 1.0
 

@@ -7,7 +7,7 @@ the first source.
 import os
 import re
 
-from robustlens.class_names import check_known, missing, shown
+from robustlens.class_names import LIST, check_known, missing, shown
 from robustlens.errors import InputError
 from robustlens.shorthand import is_fetched
 from robustlens.stimuli.naming import OF_IMAGENET, OF_SIXTEEN, SHAPES, SIXTEEN, check_order, is_by_folder, own_names, resolve
@@ -59,6 +59,7 @@ def check_classes(config: dict) -> list[str]:
 
     Raises InputError for a class that is not in the study's list, and for labels that no name tells.
     """
+    _check_outputs(config)
     said = []
     for name, spec in config["sources"].items():
         if spec["kind"] in OF_IMAGENET and spec.get("classes") == "imagenet-16":
@@ -78,6 +79,22 @@ def check_classes(config: dict) -> list[str]:
         if lacking := missing(names, wanted):
             said.append(f"sources.{name} lacks {len(lacking)} of the study's {len(wanted)} classes: {shown(lacking)}")
     return said
+
+
+def _check_outputs(config: dict) -> None:
+    """Raise InputError for another number of classes than a user-supplied network has outputs, where its entry says how many."""
+    given = list_of_study(config)
+    if isinstance(given, dict) and (_has_numbers(given) or not _can_be_read(given)):
+        return
+    names = resolve(given)
+    assert names is not None
+    for model, spec in config["models"].items():
+        arguments, architecture = spec.get("arguments") or {}, spec.get("architecture", "")
+        n_outputs = arguments.get("num_classes", None if ":" in architecture or not architecture else N_IMAGENET)
+        if "weights" in spec and isinstance(n_outputs, int) and n_outputs != len(names):
+            of_what = "`classes`" if isinstance(given, list) else given.get("root", given["kind"])
+            found = f"the {len(names)} of {of_what}: {shown(names)}"
+            raise InputError(f"models.{model}", f"a class name for each of its {n_outputs} outputs", found, LIST)
 
 
 def _check_embedded(name: str, given: list[str] | dict) -> None:

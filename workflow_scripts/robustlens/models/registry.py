@@ -90,12 +90,20 @@ def _check_names(shard: Shard, n_classes: int, card: dict) -> None:
     names, learned = shard.classes, card.get("classes")
     if names is None or names == learned:
         return
+    found = f"{len(names)} classes ({shown(names)}) in {source_of(shard)}"
     if learned:
-        asked = f"labels by the {len(learned)} classes that {card['model']} learned ({shown(learned)})"
-        raise InputError(shard.path, asked, f"by {len(names)}: {shown(names)}", f"{LIST}, and run again")
+        asked = f"labels by the {len(learned)} classes that it learned ({shown(learned)})"
+        raise InputError(f"models.{card['model']}", asked, found, f"{LIST}, and run again")
     if isinstance(card.get("source"), dict) and len(names) != n_classes:  # a file: it learned elsewhere
-        asked = f"the classes of all {n_classes} outputs of {card['model']}"
-        raise InputError(shard.path, asked, f"{len(names)} classes: {shown(names)}", LIST)
+        raise InputError(f"models.{card['model']}", f"a class name for each of its {n_classes} outputs", found, LIST)
+
+
+def source_of(shard: Shard) -> object:
+    """What to call the images of a shard in messages: the source in the config that they come from; else the file."""
+    origin = shard.origin
+    while "made_from" in origin:
+        origin = origin["made_from"]
+    return origin.get("source", shard.path)
 
 
 def check_layers(model: str, network: nn.Module, layers: Iterable[str]) -> None:
