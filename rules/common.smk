@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.append(f"{ROOT}/workflow_scripts")
 
 from robustlens.checksum import file_sha256
-from robustlens.class_list import check_classes, decided_among, list_for, roots_of_names
+from robustlens.class_list import check_classes, decided_among, list_for, n_classes, roots_of_names
 from robustlens.cluster.limits import PIXELS
 from robustlens.cluster.runs import forget_run, record_run
 from robustlens.code_digest import code_digest, user_code_digest

@@ -98,7 +98,7 @@ rule import_model:
         model="{model}",
         spec=network_spec,
         layers=named_layers,
-        n_classes=n_classes(),
+        n_classes=n_classes(config) if IMPORTED else None,
         sizes=image_sizes,
         code=import_code,
     script:

@@ -99,11 +99,6 @@ def image_sizes(wildcards, output):
     return seen_sizes(config, wildcards.model)
 
 
-def n_classes():
-    """How many classes the labels of the study name; None where it does not say."""
-    return len(config["classes"]) or (1000 if config["sources"].get("clean", {}).get("kind") == "imagenet" else None)
-
-
 def clean_files(wildcards):
     """What is fetched of the clean images, which are read in place."""
     return fetched_files("clean")

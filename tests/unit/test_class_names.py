@@ -17,7 +17,7 @@ import gather_predictions
 import index_images
 import list_images
 import tabulate_classes
-from robustlens.class_list import check_classes, list_for
+from robustlens.class_list import check_classes, list_for, n_classes
 from robustlens.class_names import relabel
 from robustlens.errors import InputError
 from robustlens.imagenet import SIXTEEN, classes
@@ -26,6 +26,7 @@ from robustlens.inference import Blocks
 from robustlens.models.registry import Classifier, check_labels
 from robustlens.predictions import predict
 from robustlens.report.findings import find_missing_classes
+from robustlens.stimuli.adversarial import attack
 from robustlens.stimuli.cues import SHAPES
 from robustlens.stimuli.naming import own_names
 from robustlens.stimuli.samples import Sample
@@ -104,6 +105,23 @@ def test_training_sources_that_disagree_are_refused(tmp_path):
     config = study(trained_on="train", train=folders(tmp_path / "train", ["apple"]), other=folders(tmp_path / "other", ["apple", "pear"]))
     config["models"]["second"] = {"train": {"source": "other"}}
     refused("other: expected classes among the 1 of the study .apple., got 2 classes, of which pear is none of them; .*`classes`", config)
+    fewer = study(trained_on="train", train=folders(tmp_path / "more", FRUIT), other=config["sources"]["train"])
+    fewer["models"]["second"] = {"train": {"source": "other"}}
+    refused("sources.other: .*: expected the 3 classes of the first training images .*, got none of cherry, grape; list the", fewer)
+    assert len(check_classes({**fewer, "classes": list(FRUIT)})) == 1
+
+
+def test_how_many_outputs_a_user_supplied_network_needs(tmp_path):
+    """At its import, before it decides on any image."""
+    clean = folders(tmp_path / "clean", FRUIT, 1)
+    numbers, known = {**clean, "labels": "number"}, {"kind": "imagenet", "root": "/nowhere"}
+    assert n_classes(study(clean=clean)) == 3 and n_classes(study(["a", "b"], clean=clean)) == 2
+    assert n_classes(study(clean={"kind": "embedded"})) == 8 and n_classes(study(clean=known)) == 1000
+    assert n_classes(study(trained_on="train", train=clean, clean=known)) == 3
+    assert n_classes(study(trained_on="train", train=numbers, clean=known)) == 1000
+    for unknown in (numbers, {**clean, "root": "results/fetched/images/clean"}, parquet(tmp_path / "hub/a.parquet", [0], ["a"])):
+        assert n_classes(study(clean=unknown)) is None
+    assert n_classes(study()) is None
 
 
 def test_two_classes_trained_here_are_verified_like_any_other(tmp_path):
@@ -135,6 +153,10 @@ def test_more_outputs_than_folders(tmp_path):
     refused("models.net: expected a class name for each of its 200 outputs, got the 107 of .*part: n0.*; list the classes", alone)
     alone["models"]["net"] |= {"architecture": "resnet18", "arguments": {}}
     refused("models.net: expected a class name for each of its 1000 outputs, got the 107 of .*part", alone)
+    model = Classifier(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 200)), [0.0] * 3, [1.0] * 3, [], {"model": "net"})
+    model.card["source"] = {"file": "net.pth"}
+    with pytest.raises(InputError, match="expected a class name for each of its 200 outputs, got 107 classes"):
+        attack(model, shard, {"norm": "l2", "eps": 1.0, "step": 0.5, "steps": 1}, seed=0, batch_size=107)
 
 
 def test_labels_by_another_list_than_was_learned_are_refused(tmp_path):

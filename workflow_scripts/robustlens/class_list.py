@@ -38,9 +38,18 @@ def list_of_study(config: dict) -> list[str] | dict:
     if config["classes"]:
         return config["classes"]
     sources = config["sources"]
-    trained_on = [sources[model["train"]["source"]] for model in config["models"].values() if "train" in model]
+    trained_on = [sources[name] for name in _trained_on(config)]
     numbered = [spec for spec in trained_on if _has_numbers(spec)]
     return _naming(next(iter([*numbered, *trained_on]), sources.get("clean") or next(iter(sources.values()))))
+
+
+def n_classes(config: dict) -> int | None:
+    """How many classes the list of a study names; None where nothing says it before its sources are listed."""
+    given = list_of_study(config) if config["sources"] else config["classes"]
+    names = given if isinstance(given, list) else own_names(given) if _can_be_read(given) else None
+    if not names and config["sources"].get("clean", {}).get("kind") == "imagenet":
+        return N_IMAGENET
+    return len(names or []) or None
 
 
 def decided_among(spec: dict) -> str | None:
@@ -77,6 +86,9 @@ def check_classes(config: dict) -> list[str]:
             continue
         check_known(f"sources.{name}: {spec['root']}", names, wanted)
         if lacking := missing(names, wanted):
+            if not config["classes"] and name in _trained_on(config):
+                asked = f"the {len(wanted)} classes of the first training images ({shown(wanted)})"
+                raise InputError(f"sources.{name}: {spec['root']}", asked, f"none of {shown(lacking)}", LIST)
             said.append(f"sources.{name} lacks {len(lacking)} of the study's {len(wanted)} classes: {shown(lacking)}")
     return said
 
@@ -107,6 +119,10 @@ def _check_embedded(name: str, given: list[str] | dict) -> None:
 def _has_numbers(spec: dict) -> bool:
     """Whether a source's labels are numbers and nothing else, as its entry says."""
     return spec["kind"] == "idx" or (spec["kind"] == "image-folder" and not is_by_folder(spec))
+
+
+def _trained_on(config: dict) -> list[str]:
+    return [model["train"]["source"] for model in config["models"].values() if "train" in model]
 
 
 def _naming(spec: dict) -> dict:
