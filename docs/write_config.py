@@ -9,8 +9,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAD = """# Config keys
 
 Made from `schemas/config.schema.yaml` by `python docs/write_config.py`; edit the schema. Unknown keys are refused, defaults are filled in.
-An optional key that is `null` is as if it was not there: so a second file takes back what the first one says. A number may be a fraction, `8/255`.
-`<name>` is a name of your own: lower case, joined by `-` or `.`. `[]` is each entry of a list.
+An optional key that is `null` is as if it was not there: so a second file takes back what the first one says. A number may be a
+fraction, `8/255`. `<name>` is a name of your own: lower case, joined by `-` or `.`. `[]` is each entry of a
+list.
 """
 BOUNDS = {"minimum": "at least {}", "exclusiveMinimum": "more than {}", "maximum": "at most {}", "exclusiveMaximum": "less than {}"}
 

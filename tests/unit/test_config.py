@@ -20,6 +20,13 @@ def test_a_key_twice_is_refused_with_its_line(tmp_path):
         check_file(path)
 
 
+@pytest.mark.parametrize("number", ["010", "1:30", "-0777"])
+def test_a_number_that_yaml_takes_for_another_one_is_refused(tmp_path, number):
+    (tmp_path / "study.yaml").write_text(f"study: a\nepochs: [0, 0.5, 10, '010', {number}]\n")
+    with pytest.raises(InputError, match=rf"^study.yaml, line 2: expected a number in decimal digits, .*, got {number}; put it in quotes"):
+        check_file(tmp_path / "study.yaml")
+
+
 @pytest.mark.parametrize(
     "text", ["a: {x: 1}\nb: {x: 1}\n", "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n", "a: &a [*a]\n", "- a\n", "", "{[", "\0"]
 )
