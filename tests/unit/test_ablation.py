@@ -35,6 +35,16 @@ def test_images_whose_cues_agree_or_are_unknown_are_left_out(tmp_path):
     assert table.to_numpy()[0].tolist() == ["net", "maps", RED, 1, 1, 0, 1, 0, 1]
 
 
+def test_cues_by_another_list_of_classes_are_refused(tmp_path):
+    model = classifier(Channels(), ["maps"])
+    model.card["classes"] = ["red", "green", "blue"]
+    shard = make_shard(tmp_path / "s.parquet", coloured([(200, 100, 0)]), image_rows(1, shape=RED, texture=GREEN), ["red", "blue", "green"])
+    with pytest.raises(
+        InputError, match=r"labels by the 3 classes that it learned \(red, green, blue\), got 3 classes \(red, blue, green\)"
+    ):
+        ablate_units(model, shard, batch_size=2)
+
+
 def test_only_the_first_images(tmp_path):
     pixels = coloured([(200, 100, 0)] * 60)
     shard = make_shard(tmp_path / "s.parquet", pixels, image_rows(60, shape=RED, texture=GREEN))

@@ -278,7 +278,7 @@ def test_sources_that_are_decided_among_other_classes(tmp_path):
     model = Classifier(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1000)), [0.0] * 3, [1.0] * 3, [], {"model": "net"})
     assert len(predict(model.eval(), shard, stimulus="cars", classes="imagenet-16", blocks=Blocks(model.device, 2, 2))) == 2
     model.card["classes"] = list(FRUIT)
-    with pytest.raises(InputError, match="classes imagenet-16: expected a network of ImageNet's classes, got net, which learned apple"):
+    with pytest.raises(InputError, match="models.net: expected ImageNet's classes, for imagenet-16, got 3 others: apple"):
         predict(model, shard, stimulus="cars", classes="imagenet-16", blocks=Blocks(model.device, 2, 2))
 
 

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from robustlens import imagenet
-from robustlens.class_names import shown
 from robustlens.decisions import decide, first_classes
 from robustlens.errors import InputError
 from robustlens.images import Shard
@@ -65,11 +63,7 @@ def _scores(
         found, loss = logits.softmax(1).numpy(), F.cross_entropy(logits, targets.clamp_min(0), reduction="none")
     else:
         found = decide(logits.double().softmax(1).numpy(), classes, sixteen_by)
-        if (learned := model.card.get("classes")) and learned != imagenet.classes()["wnid"].tolist():
-            raise InputError(
-                f"classes {classes}", "a network of ImageNet's classes", f"{model.card['model']}, which learned {shown(learned)}"
-            )
-        check_labels(shard, found.shape[1], {**model.card, "classes": None}, known=False)
+        check_labels(shard, found.shape[1], model.card, known=False, classes=classes)
         of_label = found[np.arange(len(found)), labels.clip(0)] / found.sum(1)
         loss = -torch.from_numpy(of_label).log().float()
     return found.astype(np.float32), torch.where(targets < 0, torch.nan, loss)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from robustlens import imagenet
 from robustlens.checksum import file_sha256
 from robustlens.class_names import LIST, shown
 from robustlens.code_digest import user_code_digest
@@ -72,13 +73,12 @@ def scale_as_lite(model: Classifier, twice: bool) -> None:
     model.mean, model.std = (mean + std * model.mean, std * model.std) if twice else (mean, std)
 
 
-def check_labels(shard: Shard, n_classes: int, card: dict, *, known: bool = True) -> None:
+def check_labels(shard: Shard, n_classes: int, card: dict, *, known: bool = True, classes: str | None = None) -> None:
     """Raise InputError for labels that are not among the ``n_classes`` that the network of ``card`` decides among.
 
-    For the names of other classes than the card says that it learned here; for other than ``n_classes`` names where it learned elsewhere;
-    and for an image whose label is no such class. Without ``known`` -1 (unknown) passes.
+    For names of classes as :func:`check_names` does; and for an image whose label is no such class. Without ``known`` -1 (unknown) passes.
     """
-    _check_names(shard, n_classes, card)
+    check_names(shard, n_classes, card, classes)
     labels = shard.rows["label"].to_numpy()
     wrong = np.flatnonzero((labels < (0 if known else -1)) | (labels >= n_classes))
     if len(wrong):
@@ -86,8 +86,15 @@ def check_labels(shard: Shard, n_classes: int, card: dict, *, known: bool = True
         raise InputError(where, f"a label below the {n_classes} classes of {card['model']}", f"{labels[wrong[0]]}")
 
 
-def _check_names(shard: Shard, n_classes: int, card: dict) -> None:
+def check_names(shard: Shard, n_classes: int, card: dict, classes: str | None = None) -> None:
+    """Raise InputError for labels by other class names than the network of ``card`` learned here, and for other than ``n_classes`` names
+    where it learned elsewhere. ``classes``: a set of ImageNet's among which is decided instead, for networks of ImageNet's classes alone.
+    """
     names, learned = shard.classes, card.get("classes")
+    if classes is not None:
+        if learned and learned != imagenet.classes()["wnid"].tolist():
+            raise InputError(f"models.{card['model']}", f"ImageNet's classes, for {classes}", f"{len(learned)} others: {shown(learned)}")
+        return
     if names is None or names == learned:
         return
     found = f"{len(names)} classes ({shown(names)}) in {source_of(shard)}"

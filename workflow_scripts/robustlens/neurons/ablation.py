@@ -14,7 +14,7 @@ from robustlens.decisions import decide
 from robustlens.errors import InputError
 from robustlens.images import Shard
 from robustlens.inference import Blocks
-from robustlens.models.registry import Classifier
+from robustlens.models.registry import Classifier, check_names
 from robustlens.neurons.tails import COPIES, Pass, Tails
 from robustlens.predictions import check_finite
 
@@ -40,6 +40,7 @@ def ablate_units(
     def change(images: Tensor, rows: slice) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         n, passed, ids = rows.stop - rows.start, tails(images), shard.rows["image_id"].iloc[rows].tolist()
         check_finite(model, shard, rows, passed.logits[:n])
+        check_names(shard, passed.logits.shape[1], model.card, classes)
         return decision(passed.logits)[:n], {layer: changed_decisions(passed, layer, decision, ids)[:, :n] for layer in model.layers}
 
     n_images = len(shard) if n_images is None else min(n_images, len(shard))

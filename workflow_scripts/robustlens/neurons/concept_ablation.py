@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustlens.images import Shard
 from robustlens.inference import Blocks
-from robustlens.models.registry import Classifier
+from robustlens.models.registry import Classifier, check_names
 from robustlens.neurons.ablation import check_ablated, decided_class
 from robustlens.neurons.concept_units import ROLES, WHOLE, UnitSet
 from robustlens.neurons.tails import COPIES, Pass, Tails, zeroed_logits
@@ -45,6 +45,7 @@ class ConceptAblation:
             passed, ids = {role: self._tails[role](images) for role in ROLES}, shard.rows["image_id"].iloc[rows].tolist()
             for one in passed.values():
                 check_finite(one.model, shard, rows, one.logits[: len(truth)])
+                check_names(shard, one.logits.shape[1], one.model.card, classes)
             intact = [decided_class(one.logits, classes, sixteen_by)[: len(truth)] == truth for one in passed.values()]
             right = np.logical_and(*intact)
             if not right.any():
