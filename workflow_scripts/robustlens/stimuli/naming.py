@@ -2,13 +2,11 @@
 
 from unicodedata import normalize
 
-from robustlens.cifar_files import read_names
 from robustlens.class_names import LIST, check_unique, shown
 from robustlens.errors import InputError
 from robustlens.imagenet import SIXTEEN, classes
 from robustlens.stimuli.cues import SHAPES
 from robustlens.stimuli.image_folder import folder_names
-from robustlens.stimuli.packed import label_names
 
 OF_IMAGENET = ("imagenet", "imagenet-c")  # kinds whose classes are those of ImageNet
 OF_SIXTEEN = ("cue-conflict", "sixteen-classes")
@@ -38,8 +36,12 @@ def _names(spec: dict) -> list[str] | None:
         case "image-folder" if is_by_folder(spec):
             return folder_names(spec["root"])
         case "cifar":
+            from robustlens.cifar_files import read_names  # slow to import, and every job reads the config
+
             return read_names(spec["root"])
         case "parquet":
+            from robustlens.stimuli.packed import label_names
+
             return label_names(spec["root"])
     return None
 
