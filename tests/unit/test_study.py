@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 from snakemake.utils import validate
 
+from robustlens.class_list import check_classes
 from robustlens.errors import InputError
 from robustlens.schema import check_schema
 from robustlens.shorthand import write_out
@@ -28,6 +29,7 @@ def check(config: dict) -> None:
     check_schema(config, SCHEMA)
     write_out(config)
     check_study(config)
+    check_classes(config)
 
 
 @pytest.fixture
@@ -258,22 +260,22 @@ def test_every_mistake_is_one_sentence_that_names_the_key(config, key, value, se
 
 def test_masks_that_are_there_are_read_before_anything_runs(config, tmp_path):
     """Class numbers in grey could mean anything, as does a mask that is none; on_bad_image: exclude is for the second alone."""
-    for folder in ("images/cat", "masks/cat"):
+    for folder in ("images/disc", "masks/disc"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "images/cat/0.jpg").touch()
+    (tmp_path / "images/disc/0.jpg").touch()
     config["sources"]["photos"] = {**FOLDER, "root": str(tmp_path / "images")}
     masks = {"masks": "folder", "folder": str(tmp_path / "masks")}
     config["stimuli"]["silhouette"] = {"kind": "silhouette", "source": "photos", "preserves": "shape", **masks}
     check(config)  # a missing mask is said by the job: the image may not be of the set
-    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "masks/cat/0.png")
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "masks/disc/0.png")
     config["on_bad_image"] = "exclude"
-    with pytest.raises(InputError, match=r"masks/cat/0.png: expected a mask .* got the values 0, 1, .*; set mask_values of the stimulus"):
+    with pytest.raises(InputError, match=r"masks/disc/0.png: expected a mask .* got the values 0, 1, .*; set mask_values of the stimulus"):
         check(config)
     check({**config, "stimuli": {**config["stimuli"], "silhouette": {**config["stimuli"]["silhouette"], "mask_values": [1, 2]}}})
-    (tmp_path / "masks/cat/0.png").write_bytes(b"no image")
+    (tmp_path / "masks/disc/0.png").write_bytes(b"no image")
     check(config)
     config["on_bad_image"] = "stop"
-    with pytest.raises(InputError, match="masks/cat/0.png: expected a readable mask"):
+    with pytest.raises(InputError, match="masks/disc/0.png: expected a readable mask"):
         check(config)
 
 
