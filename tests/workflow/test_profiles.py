@@ -34,7 +34,7 @@ def test_every_network_gets_a_gpu(tmp_path, monkeypatch, profile):
     suite = yaml.safe_load(TINY.read_text())["suites"]["all"]
     fog = {"fogs": {"corruptions": ["fog"], "severities": [1]}}
     (tmp_path / "net.pt").write_bytes(b"PK")
-    brought = {"architecture": "resnet18", "weights": str(tmp_path / "net.pt")}
+    brought = {"architecture": "resnet18", "arguments": {"num_classes": 8}, "weights": str(tmp_path / "net.pt")}
     config = write_study(
         tmp_path / "study.yaml",
         corruptions=fog,
