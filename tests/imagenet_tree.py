@@ -130,9 +130,13 @@ def write_weights(root: Path, names: Iterable[str] = NETWORKS, resnet: Callable[
     for file, make in checkpoints.items():
         if file.partition(".")[0] in names:
             torch.save(make(), root / file)
+    torch.manual_seed(5)
     segmenter = models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
     with torch.no_grad():
-        segmenter.classifier.low_classifier.bias[0] = BIAS  # of what is no object
+        for head in (segmenter.classifier.low_classifier, segmenter.classifier.high_classifier):
+            head.weight.zero_(), head.bias.zero_()
+        weights = torch.randn(segmenter.classifier.low_classifier.in_channels)
+        segmenter.classifier.low_classifier.weight[1, :, 0, 0] = weights - weights.mean()  # an object is where their sum is above nought
     torch.save(segmenter.state_dict(), root / "segmenter.pth")
     write_adain(root)
 
