@@ -48,7 +48,7 @@ def make_site(folder: Path, layers: dict[str, tuple[int, int]], n_images: int, n
 def make_model(folder: Path, files: Files, layers: dict, n_images: int, n_concepts: int, random: np.random.Generator) -> None:
     """The tables on the units of one model."""
     units = pd.concat([pd.DataFrame({"layer": layer, "unit": range(n), "side": side}) for layer, (n, side) in layers.items()])
-    units = units.assign(threshold=np.float32(0.9), n_cells=units["side"] ** 2 * n_images).reset_index(drop=True)
+    units = units.assign(threshold=np.float32(0.9), n_above=500, n_cells=units["side"] ** 2 * n_images).reset_index(drop=True)
     values = {name: random.gamma(2, 200, len(units)) for name in ("tv_clean", "tv_noisy", "relative_change")}
     write_to(folder / "smoothness.parquet", units.assign(**values), files.smoothness)
     scores = {name: random.integers(0, 99, len(units)) for name in ("shape_score", "texture_score", "n_changed")}

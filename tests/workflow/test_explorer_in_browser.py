@@ -70,6 +70,7 @@ def test_the_numbers_of_a_unit_are_those_of_the_tables(browser, results, address
     found = rows(browser, "Measurements")
     row = unit_of(results / f"neurons/{model}/scenes/units.parquet", layer, unit).iloc[0]
     assert found.pop("threshold of its mask") == number(row["threshold"])
+    assert found.pop("positions above it") == str(row["n_above"])
     assert found.pop("concepts with IoU ≥ 0.01") == str((iou["iou"] >= 0.01).sum())
     if model == "alexnet-shape-only":  # a control: smoothness and ablation are not measured
         assert found == {}

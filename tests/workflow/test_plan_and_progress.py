@@ -91,6 +91,9 @@ def test_jobs_of_a_gpu_have_no_time_before_one_has_run(tmp_path):
     assert set(jobs(tmp_path, *trials)) > set(NETWORK)
 
 
+NUMBERED = {"labels": "number"}  # the folder is empty
+
+
 def imagenet(folder: Path) -> Path:
     """A config of the size of the paper's: 50,000 images, 75 corrupted copies, three pairs."""
     study = yaml.safe_load(TINY.read_text())
@@ -99,12 +102,17 @@ def imagenet(folder: Path) -> Path:
         (folder / f"{role}.pt").write_bytes(b"PK")
 
     def source(n_images):
-        return {"kind": "image-folder", "root": str(folder / "pictures"), "n_images": n_images, "geometry": {"resize": 256, "crop": 224}}
+        return {
+            "kind": "image-folder",
+            "root": str(folder / "pictures"),
+            "n_images": n_images,
+            "geometry": {"resize": 256, "crop": 224},
+        } | NUMBERED
 
     corrupted = [f"corruption{kind:02d}-{severity}" for kind in range(15) for severity in range(1, 6)]
-    study["images_per_shard"] = 5000
+    study["images_per_shard"], study["classes"] = 5000, []
     study["sources"] = {name: source(50_000) for name in ("clean", "stylized", *corrupted)} | {
-        "cue-conflict": source(1200) | {"kind": "cue-conflict"}
+        "cue-conflict": {key: value for key, value in source(1200).items() if key != "labels"} | {"kind": "cue-conflict"}
     }
     study["stimuli"].pop("silhouette")
     study["concepts"] = {"broden": {"kind": "broden", "root": str(folder / "pictures"), "n_images": 63_305}}
