@@ -76,3 +76,9 @@ def test_a_network_that_learned_its_images_and_guesses_on_clean_ones_is_refused(
         check_trained(measured("m", *predictions(100, 200), 2), 0.98)
     check_trained(measured("m", *predictions(100, 200), 2), 0.6)
     check_trained(measured("m", *predictions(150, 200), 2), 0.98)
+
+
+@pytest.mark.parametrize(("expected", "n_correct"), [(0.0101, 755), (0.0102, 260), (0.0105, 275)])
+def test_the_bounds_themselves_are_plausible(expected, n_correct):
+    """Half a point from the known accuracy exactly, which floating point puts a little beyond."""
+    assert verify("m", predictions(n_correct, 50_000), expected, 1000)["n_correct"] == n_correct

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-LEAST = {"embedded": 30, "broden": 80}  # by kind of concept set
+LEAST = {"embedded": 30, "broden": 300}  # by kind of concept set
 
 
 def min_positions(config: dict) -> dict[str, int]:
