@@ -10,7 +10,7 @@ from scipy import stats
 
 import tiny
 from robustlens.report.behaviour import read_predictions
-from robustlens.report.claims import CLAIM_TESTS, CLAIMS, COLUMNS, judge, stimuli_asked
+from robustlens.report.claims import CLAIM_TESTS, CLAIMS, COLUMNS, NONE_CORRECT, judge, stimuli_asked
 from robustlens.report.claims_units import contrast_in_layers, unit_row
 from robustlens.report.evidence import Evidence
 from robustlens.report.significance import holm
@@ -69,7 +69,7 @@ def test_behaviour_on_paper(table):
     expected = [
         ("C1", "accuracy under pgd", 0.02, 0.60, "100"),
         ("C1", "accuracy on clean", 0.98, 0.90, "100"),
-        ("C2", "shape bias", 20 / 90, 65 / 90, "100"),
+        ("C2", "shape bias", 20 / 90, 65 / 90, "90+90"),
         ("C3", "accuracy on scrambled-2", 80 / 90, 50 / 90, "90"),
         ("C3", "accuracy on scrambled-4", 60 / 90, 20 / 90, "90"),
         ("C4", "accuracy on silhouette", 30 / 90, 85 / 90, "90"),
@@ -248,6 +248,26 @@ def test_images_of_which_no_original_is_right_have_no_row():
     wrong = (table["stimulus"] == "clean") & (table["model"] == "r")
     rows = judge(evidence(predictions=table.assign(correct=table["correct"] & ~wrong)))
     assert {"C3", "C4", "C5"} == unmeasured(rows)
+    assert set(rows["statistic"][rows["verdict"] == "not measured"]) == {NONE_CORRECT}
+
+
+def test_where_no_unit_qualifies_the_reason_is_not_that_the_study_lacks_images():
+    units = tiny.units_table()
+    rows = judge(evidence(units=units.assign(category=units["category"].replace({"object": "part", "texture": "part"}))))
+    assert unmeasured(rows) == {"C9", "C12"}
+    said = rows.set_index("claim")["statistic"]
+    assert said["C9"] == "S, R or both have no unit that detects an object"
+    assert said["C12"] == "S, R or both have no ablated unit that detects a texture"
+
+
+@pytest.mark.parametrize(("decided", "answer"), [((0, 9), "undecided"), ((0, 10), "supported")])
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_shape_bias_counts_the_images_that_are_decided(monkeypatch, decided, answer, exchanged):
+    """9 or 10 of 100 images decided by one of the two networks, at the default of 10."""
+    of_s, of_r = ((20, 70), decided[::-1]) if exchanged else (decided, (70, 20))
+    monkeypatch.setattr(tiny, "CONFLICT", {"s": of_s, "r": of_r})
+    row = judge(evidence(changed(statistics__fewest=10))).set_index("claim").loc["C2"]
+    assert row[["n", "verdict"]].tolist() == [f"{sum(of_s)}+{sum(of_r)}", answer]
 
 
 def test_many_distortions_are_counted_and_not_listed():

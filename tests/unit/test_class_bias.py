@@ -1,10 +1,13 @@
 """Shape bias class by class: the table by counts written down first, and its figure."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from robustlens.report.behaviour import BY_CLASS, shape_bias_by_class
+from robustlens.report.captions import of_class_bias
 from robustlens.report.figures import LeftOut
 from robustlens.report.figures_behaviour import MOST_CLASSES, draw_class_bias
 from robustlens.report.results import COLUMNS, Results
@@ -38,6 +41,18 @@ def test_classes_are_named_and_one_without_a_decision_has_no_marker():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["disc", "square", "star"]
     for drawn in axis.containers:
         assert drawn[0].get_ydata().tolist() == [1, 2]
+
+
+def test_a_bias_of_nine_decided_images_is_no_line():
+    results = by_class(3)
+    results.tables["shape_bias"].loc[0, "n_decided"] = 9
+    drawn = []
+    for fewest in (10, 9):
+        (axis,) = draw_class_bias(Results({**STUDY, "statistics": {"fewest": fewest}}, results.tables)).axes
+        lines = [line for line in axis.lines if (list(line.get_xdata()), list(line.get_ydata())) == ([0.5, 0.5], [0, 1])]
+        drawn.append((len(lines), len(axis.patches)))
+    assert drawn == [(1, 1), (2, 2)]
+    assert "fewer than 10 decided images has no line" in of_class_bias(SimpleNamespace(results=results))
 
 
 def test_the_sixteen_classes_of_published_conflict_images_are_named():

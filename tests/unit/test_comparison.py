@@ -66,6 +66,10 @@ def test_what_rests_on_a_handful_is_not_said_to_move():
     assert changed["moved"].to_dict() == {"claims": "", "shape_bias": ""} and changed.loc["shape_bias", "change"] == 0.5
     same = comparison.changes(found(run("a", shape_bias=many), run("b", shape_bias=few.assign(n_decided=10))))
     assert same["moved"].tolist() == ["true"]
+    for fewest, answer in (("11", ""), ("5", "true")):  # either run's own, n of decided images, not the 400
+        own = {"statistics.fewest": fewest}
+        pair = run("a", shape_bias=many), run("b", settings=own, shape_bias=few.assign(n_decided=10 if fewest == "11" else 5))
+        assert comparison.changes(found(*pair))["moved"].tolist() == [answer]
 
 
 def test_without_an_interval_nothing_is_said_to_move():

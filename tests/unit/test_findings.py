@@ -91,6 +91,20 @@ def test_findings_count_layers(embedded):
     assert "higher in R in 14 and lower in 0 of 14 layers" in " ".join(findings_units.find_units(results_of(embedded)))
 
 
+def test_findings_inside_the_networks_have_n_and_say_where_it_is_too_few(embedded):
+    """10 units in every layer of the dissection; of the filters and maps ``n_units`` as the table has it."""
+    results = results_of(embedded)
+    results = Results({**results.study, "statistics": {"fewest": 9}}, results.tables)  # the texture units of a layer
+    text = " ".join(findings_units.find_units(results) + findings_units.find_noise(results) + findings_units.find_ablation(results))
+    assert "(n = 10) of the units of S" in text and text.count("(n = ") >= 7 and "too few" not in text
+    few = Results({**results.study, "statistics": {"fewest": 10_000}}, results.tables)
+    text = " ".join(findings_units.find_units(few))
+    assert "too few (n = 10) of the units of S" in text and "The share of" not in text
+    assert findings_units.find_noise(few) == []
+    assert "in 0 of the" in findings_units.find_complexity(few)[0] and "fewer than 10000 units" in findings_units.find_complexity(few)[0]
+    assert all("too few texture units" in said for said in findings_units.find_ablation(few))
+
+
 def test_findings_tell_what_the_training_ended_with(embedded):
     results = results_of(embedded)
     text = findings.find_training(results)

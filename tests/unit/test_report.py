@@ -4,11 +4,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import synthetic
 from robustlens.errors import InputError
 from robustlens.report import methods, page
+from robustlens.report.claims import NONE_CORRECT
 from robustlens.report.results import RESOURCES, Results, read_table, read_tables, stimulus_label
 from synthetic.report import draw, results_of, write
 
@@ -156,6 +158,17 @@ def test_claims_text_is_escaped(embedded):
     claims.loc[0, "statistic"] = "<script>alert(1)</script>"
     text = write(embedded, claims=claims)
     assert "<script>" not in text and "&lt;script&gt;" in text
+
+
+def test_a_claim_that_was_not_measured_says_why(embedded):
+    """C2 where the study lacks what it needs, C3 where no image counts, C9 where one network's number has no interval."""
+    claims = read_table(embedded.claims, "claims")
+    rest = claims[~claims["claim"].isin(["C2", "C3", "C9"])]
+    none = [(name, "", why, *[float("nan")] * 5, "0", "not measured") for name, why in (("C2", None), ("C3", NONE_CORRECT))]
+    none.append(("C9", "resnet", "size", *[float("nan")] * 5, "3+0", "not measured"))
+    text = write(embedded, claims=pd.concat([rest, pd.DataFrame(none, columns=claims.columns)], ignore_index=True))
+    assert "Needs a pair of networks and cue-conflict images." in text and "Needs a pair of networks and scrambled images." not in text
+    assert f"Not measured: {NONE_CORRECT}." in text and "Not measured: size of ResNet has no interval (n 3+0)." in text
 
 
 def test_a_verdict_that_a_correction_takes_is_marked_and_stays(embedded, text):

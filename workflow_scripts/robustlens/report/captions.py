@@ -101,11 +101,12 @@ def of_bias(inputs: Inputs) -> str:
 
 
 def of_class_bias(inputs: Inputs) -> str:
-    rows = of_models(inputs.results, "shape_bias_by_class")
+    rows, overall, fewest = of_models(inputs.results, "shape_bias_by_class"), of_models(inputs.results, "shape_bias"), inputs.results.fewest
+    few = f" A network with fewer than {fewest} decided images has no line." if (overall["n_decided"] < fewest).any() else ""
     return (
         "Shape decisions among the decisions for either cue, by the class of the shape, with 95 % Wilson intervals; "
         f"n = {counts(rows['n_decided'])} decided of {counts(rows['n_images'])} images a point. "
-        "The lines are the shape bias over all images, S solid and R dashed, the bands its intervals."
+        f"The lines are the shape bias over all images, S solid and R dashed, the bands its intervals.{few}"
     )
 
 

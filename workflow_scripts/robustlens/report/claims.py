@@ -19,24 +19,28 @@ from robustlens.statistics import interval, ratio, resampled, weighted_mean
 COLUMNS = ["claim", "architecture", "statistic", "standard", "robust", "difference", "low", "high", "n", "verdict"]
 CLAIM_TESTS = ["claim", "architecture", "statistic", "n", "verdict", "test", "p", "p_holm", "effect", "survives"]
 NAMED = 5  # distortions that a statistic's name lists; of more it gives the number
+NONE_CORRECT = "there is no image of which both networks label the original correctly"
 CLAIMS = tuple(f"C{number}" for number in range(1, 13))
 
 
 def judge(evidence: Evidence) -> pd.DataFrame:
     """The rows of ``claims.csv`` and ``claim_tests.csv`` in one: ``COLUMNS``, then what ``CLAIM_TESTS`` has besides.
 
-    A claim of which nothing was measured has one row that says so, and no test. ``p_holm``: corrected for all rows that have a test;
+    A claim of which nothing was measured has one row that says so, and no test; where the study has what the claim needs, its
+    ``statistic`` says why, else it is empty. ``p_holm``: corrected for all rows that have a test;
     ``survives``: ``true`` or ``false`` where the verdict is supported or contradicted, else empty.
     """
-    found = []
+    found: list[tuple[str, str, Row | None]] = []
+    reasons: dict[str, str] = {}
     for claim in CLAIMS:
-        of_claim = [(claim, name, row) for name, pair in evidence.study["pairs"].items() for row in MEASURES[claim](evidence, name, pair)]
-        found += of_claim or [(claim, "", None)]
+        said = [(name, row) for name, pair in evidence.study["pairs"].items() for row in MEASURES[claim](evidence, name, pair)]
+        reasons[claim] = next((row for _, row in said if isinstance(row, str)), "")
+        found += [(claim, name, row) for name, row in said if isinstance(row, Row)] or [(claim, "", None)]
     corrected = holm(np.array([np.nan if row is None else row.test.p for *_, row in found]))
     rows = []
     for (claim, architecture, row), p_holm in zip(found, corrected, strict=True):
         if row is None:
-            rows.append((claim, "", "", *[np.nan] * 5, "0", "not measured", "", *[np.nan] * 3, ""))
+            rows.append((claim, "", reasons[claim], *[np.nan] * 5, "0", "not measured", "", *[np.nan] * 3, ""))
             continue
         survives = {True: "true", False: "false", None: ""}[row.survives(p_holm, ALPHA)]
         rows.append((claim, architecture, *row.values(), row.test.name, row.test.p, p_holm, row.test.effect, survives))
@@ -61,14 +65,16 @@ def paired_accuracy(evidence: Evidence, pair: dict, stimuli: list[str], subset: 
     return [score.reindex(common).to_numpy() for score in scores]
 
 
-def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subset=None, margin=0.0) -> Iterator[Row]:
-    """The row of an accuracy, or nothing where the study lacks one of the stimuli.
+def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subset=None, margin=0.0) -> Iterator[Row | str]:
+    """The row of an accuracy, nothing where the study lacks one of the stimuli, or why there is none where ``subset`` leaves no image.
 
     Only images on which S and R differ speak of a difference: with fewer than ``statistics.fewest`` of them it stays undecided.
     McNemar's test on one stimulus; on the mean over several, or with a margin, the t test of the images' differences.
     """
     standard, robust = paired_accuracy(evidence, pair, stimuli, subset)
     if not len(standard):
+        if subset is not None and len(paired_accuracy(evidence, pair, stimuli)[0]):
+            yield NONE_CORRECT
         return
     single = len(stimuli) == 1 and not margin
     test = mcnemar(standard > 0, robust > 0) if single else paired_t(robust - standard, -expected * margin)
@@ -78,7 +84,7 @@ def accuracy_row(evidence, architecture, pair, name, stimuli, expected, *, subse
     yield replace(row, verdict="undecided") if few and not margin else row
 
 
-def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
+def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row | str]:
     """C1: R is far more accurate under attack and less accurate on clean images."""
     name = evidence.study["claims"]["adversarial"]
     if name:
@@ -89,7 +95,8 @@ def attacked(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]
 def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     """C2: S decides by texture and R by shape. Supported only if the interval of S is below 1/2 and that of R above.
 
-    McNemar's test on the images that both networks decide by one of the two cues: by shape or not.
+    ``n``: images that S, and that R, decides by one of the two cues; with fewer than ``statistics.fewest`` of either it stays undecided.
+    McNemar's test on the images that both networks decide so: by shape or not.
     """
     name = evidence.study["claims"]["cue_conflict"]
     tables = [conflicting(rows, name) for rows in of_pair(evidence, "predictions", pair)]
@@ -111,7 +118,10 @@ def shape_against_texture(evidence: Evidence, architecture: str, pair: dict) -> 
     answer = row.verdict
     if answer == "supported" and not (high_s < 0.5 < low_r):
         answer = "contradicted" if low_s > 0.5 or high_r < 0.5 else "undecided"
-    yield replace(row, verdict=answer)
+    n_decided = [int(either.sum()) for _, either in marks]
+    if answer != "not measured" and min(n_decided) < evidence.study["statistics"]["fewest"]:
+        answer = "undecided"
+    yield replace(row, verdict=answer, n=f"{n_decided[0]}+{n_decided[1]}")
 
 
 def tested(evidence: Evidence, pair: dict, stimuli: list[str]) -> tuple[pd.Index | None, str]:
@@ -132,7 +142,7 @@ def tested(evidence: Evidence, pair: dict, stimuli: list[str]) -> tuple[pd.Index
 def modified(kind: str, expected: int):
     """C3, C4: accuracy on each stimulus that stands for ``kind``, on images of which both networks label the original correctly."""
 
-    def measure(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
+    def measure(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row | str]:
         for name in evidence.study["claims"][kind]:
             subset, words = tested(evidence, pair, [name])
             yield from accuracy_row(evidence, architecture, pair, f"accuracy on {name}{words}", [name], expected, subset=subset)
@@ -140,7 +150,7 @@ def modified(kind: str, expected: int):
     return measure
 
 
-def distorted(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
+def distorted(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row | str]:
     """C5: on texture-preserving distortions R is on par or worse on average; "on par" within ``statistics.margin``."""
     names = evidence.study["claims"]["distortions"]
     if names:

@@ -93,7 +93,7 @@ def low_level(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row
             yield from unit_row(name, shares, expected, evidence, architecture, layers_of(tables))
 
 
-def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
+def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row | str]:
     """C9: the objects that R's units detect are simpler; here: of lower perimetric complexity."""
     cut = evidence.study["dissection"]["iou"]
     for suffix, tables in _sets(evidence, pair):
@@ -103,6 +103,8 @@ def simple_objects(evidence: Evidence, architecture: str, pair: dict) -> Iterato
             concepts = evidence.concepts[evidence.concepts["concept_set"].isin(rows["concept_set"].unique())]
             values.append(rows["concept"].map(concepts.set_index("number")["perimetric_complexity"]))
         yield from unit_row(f"perimetric complexity of detected objects{suffix}", values, -1, evidence, architecture)
+        if not all(v.notna().any() for v in values):
+            yield "S, R or both have no unit that detects an object"
 
 
 def other_route(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
@@ -146,7 +148,7 @@ def fewer_concepts(evidence: Evidence, architecture: str, pair: dict) -> Iterato
         yield from unit_row(f"concepts per unit that has any, IoU >= {cut:g}{suffix}", detecting, -1, evidence, architecture, layers)
 
 
-def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
+def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row | str]:
     """C12: texture-labelled units matter for shape decisions too, and R's are generalists.
 
     The texture share is texture score / (shape score + texture score), summed over texture-labelled units: larger in S than in R if R's
@@ -162,6 +164,7 @@ def ablated(evidence: Evidence, architecture: str, pair: dict) -> Iterator[Row]:
     labelled = [with_category(rows, units, cut) for rows in scores]
     texture = [rows[rows["category"] == "texture"] for rows in labelled]
     if not all(len(rows) for rows in texture):
+        yield "S, R or both have no ablated unit that detects a texture"
         return
     sizes = (len(texture[0]), len(texture[1]))
     for unit in ("rates", "counts"):

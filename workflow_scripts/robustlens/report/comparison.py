@@ -98,12 +98,14 @@ def flatten(value: object, key: str = "") -> dict[str, str]:
 
 # ------------------------------------------------------------------------------------------------------------------ quantities
 def quantities(run: Run) -> pd.DataFrame:
-    """Every number of a run that has an interval: columns ``QUANTITIES``, ``OF_CLAIMS``, which are empty for other tables, and ``n``.
+    """Every number of a run that has an interval: columns ``QUANTITIES``, ``OF_CLAIMS``, which are empty for other tables, ``n``
+    and ``fewest``, the run's ``statistics.fewest``.
 
     ``quantity``: what the row is of, its naming columns joined by `` | ``; the name of the number is added where a table has several.
     Raises InputError where two rows would have one name.
     """
-    columns, parts = [*QUANTITIES, *OF_CLAIMS, "n"], []
+    columns, parts = [*QUANTITIES, *OF_CLAIMS, "n", "fewest"], []
+    fewest = int(run.settings.get("statistics.fewest", FEWEST))
     for name, table in run.tables.items():
         lows = [column for column in table.columns if column == "low" or column.endswith("_low")]
         naming = naming_columns(table)
@@ -114,7 +116,8 @@ def quantities(run: Run) -> pd.DataFrame:
             part = pd.DataFrame({key: pd.to_numeric(column) for key, column in ends.items()})
             quantity = labels if len(lows) == 1 else labels + f" | {value}"
             beside = {key: table[key] if name == "claims" else np.nan for key in OF_CLAIMS}
-            parts.append(part.assign(table=name, quantity=quantity, group=run.group, run=run.name, **beside, n=items_of(table)))
+            part = part.assign(table=name, quantity=quantity, group=run.group, run=run.name, **beside, n=items_of(table), fewest=fewest)
+            parts.append(part)
     parts = [part[columns].astype({"verdict": object}) for part in parts if len(part)]
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     if (twice := found.duplicated(["table", "quantity"])).any():
@@ -210,7 +213,7 @@ def changes(found: pd.DataFrame) -> pd.DataFrame:
             basis, change, low, high = "", np.nan, np.nan, np.nan
             if all(rows is not None for rows in pair):
                 basis, change, low, high = _change(*pair)
-            few = basis == OWN and min(rows["n"].min() for rows in pair if rows is not None) < FEWEST
+            few = basis == OWN and any((rows["n"] < rows["fewest"]).any() for rows in pair if rows is not None)
             rows.append((table, quantity, groups[0], other, *means, change, low, high, basis, "" if few else moved(low, high)))
     return pd.DataFrame(rows, columns=CHANGES)
 

@@ -31,8 +31,7 @@ class Contrast:
 
     def count(self) -> str:
         """What the values of S and R rest on, ``n = 328–331``."""
-        found = [reading.n for _, *readings in self.rows for reading in readings]
-        return f"n = {min(found)}" + (f"–{max(found)}" if max(found) > min(found) else "")
+        return count_of([reading.n for _, *readings in self.rows for reading in readings])
 
 
 def status_of(standard: Reading, robust: Reading) -> str:
@@ -62,6 +61,11 @@ def span(values: list[float], is_share: bool = True) -> str:
     low, high = (percent(value) if is_share else f"{value:.3g}" for value in (min(values), max(values)))
     unit = PERCENT if is_share else ""
     return f"{low}{unit}" if low == high else f"{low}–{high}{unit}"
+
+
+def count_of(numbers: list[int]) -> str:
+    """What several numbers rest on, lowest to highest: ``n = 328–331``."""
+    return f"n = {min(numbers)}" + (f"–{max(numbers)}" if max(numbers) > min(numbers) else "")
 
 
 def joined(words: list[str]) -> str:

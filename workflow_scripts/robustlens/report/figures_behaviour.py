@@ -111,7 +111,10 @@ def draw_shape_bias(results: Results) -> Figure:
 
 @styled
 def draw_class_bias(results: Results) -> Figure:
-    """Shape bias of S and R by class of the shape, one row a class, one panel a pair; the lines are the bias over all images."""
+    """Shape bias of S and R by class of the shape, one row a class, one panel a pair; the lines are the bias over all images.
+
+    A network with fewer than ``statistics.fewest`` decided images has no line.
+    """
     table, overall = results.table("shape_bias_by_class"), results.table("shape_bias").set_index("model")
     panels = panels_with(results, table["model"], "the study has no cue-conflict images")
     classes = sorted(table["class"].unique())
@@ -124,7 +127,7 @@ def draw_class_bias(results: Results) -> Figure:
         axis.set_title(panel.label)
         axis.grid(axis="y")
         for number, (role, model) in enumerate(panel.members.items()):
-            if model in overall.index:
+            if model in overall.index and overall.loc[model, "n_decided"] >= results.fewest:
                 axis.axvline(
                     overall.loc[model, "shape_bias"], color=COLOURS[role], linewidth=1.2, linestyle=("-", (0, (5, 2)))[number], zorder=2
                 )

@@ -12,6 +12,7 @@ from robustlens.report.contrast import (
     PERCENT,
     Contrast,
     contrast,
+    count_of,
     everywhere,
     joined,
     mixed,
@@ -176,8 +177,8 @@ def find_bias(results: Results) -> list[str]:
     table = results.table("shape_bias").set_index("model")
     if bias.rows:
         shares = table.loc[[model for panel in results.panels() for model in panel.members.values() if model in table.index]]
-        decided = span(list(shares["shape"] + shares["texture"]))
-        found.append(f"shape or texture decide {decided} of all conflict images; the rest is decided as neither")
+        decided, counts = span(list(shares["shape"] + shares["texture"])), count_of(list(shares["n_images"]))
+        found.append(f"shape or texture decide {decided} of all conflict images ({counts}); the rest is decided as neither")
     return [sentence(text) for text in found if text]
 
 

@@ -20,6 +20,8 @@ from robustlens.report.contrast import (
 )
 from robustlens.report.results import Reading, Results, layers_of
 
+FEW = "too few"  # units in a layer
+
 
 def answer_filters(results: Results) -> str:
     filters = contrast(results, results.filters)
@@ -36,12 +38,13 @@ def find_filters(results: Results) -> list[str]:
     found = [answer_filters(results)]
     initial = contrast(results, lambda model: results.filters(model, "filter-unit-norm-initial"))
     if initial.rows:
-        found.append(f"before training they read {span([reading.value for _, *both in initial.rows for reading in both], False)}")
+        values = [reading.value for _, *both in initial.rows for reading in both]
+        found.append(f"before training they read {span(values, False)} ({initial.count()})")
     deeper = layer_statuses(results, results.table("total_variation").query("statistic == 'filter-unit-norm'"), skip=1)
     if deeper:
         counts = [
             f"{words} in {deeper.count(status)}"
-            for status, words in ((LOWER, "smoother"), (HIGHER, "rougher"), (ALIKE, "not clearly different"))
+            for status, words in ((LOWER, "smoother"), (HIGHER, "rougher"), (ALIKE, "not clearly different"), (FEW, "too few"))
             if status in deeper
         ]
         found.append(f"of the {len(deeper)} later convolutions of all pairs, those of R are {joined(counts)}")
@@ -57,8 +60,17 @@ def single_filters(results: Results) -> list[str]:
     ]
 
 
+def rest(results: Results, statuses: list[str]) -> str:
+    """How many of the layers have too few units, for the end of a sentence; empty for none."""
+    few = statuses.count(FEW)
+    return f"; {few} have fewer than {results.fewest} units in S or R" if few else ""
+
+
 def layer_statuses(results: Results, table: pd.DataFrame, skip: int = 0) -> list[str]:
-    """What R is against S in every layer of every pair, by the intervals of ``mean``; the first ``skip`` layers are left out."""
+    """What R is against S in every layer of every pair, by the intervals of ``mean``; the first ``skip`` layers are left out.
+
+    ``FEW`` where S or R has fewer than ``statistics.fewest`` units in it.
+    """
     found = []
     for panel in results.panels():
         if len(panel.members) < 2:
@@ -66,8 +78,9 @@ def layer_statuses(results: Results, table: pd.DataFrame, skip: int = 0) -> list
         sides = [table[table["model"] == panel.members[role]].set_index("layer") for role in ("standard", "robust")]
         for layer in layers_of(table, panel)[skip:]:
             if all(layer in side.index for side in sides):
-                rows = (side.loc[layer] for side in sides)
-                found.append(status_of(*(Reading(row["mean"], row["low"], row["high"], row["n_units"]) for row in rows)))
+                rows = [side.loc[layer] for side in sides]
+                few = min(row["n_units"] for row in rows) < results.fewest
+                found.append(FEW if few else status_of(*(Reading(row["mean"], row["low"], row["high"], row["n_units"]) for row in rows)))
     return found
 
 
@@ -79,8 +92,8 @@ def find_noise(results: Results) -> list[str]:
     statuses = layer_statuses(results, table)
     smaller, larger = statuses.count(LOWER), statuses.count(HIGHER)
     return [
-        sentence(f"noise changes the first layer of S by {first.span(1)} and that of R by {first.span(2)}"),
-        f"The change is smaller in R in {smaller} and larger in {larger} of {len(statuses)} layers of all pairs.",
+        sentence(f"noise changes the first layer of S by {first.span(1)} and that of R by {first.span(2)} ({first.count()})"),
+        f"The change is smaller in R in {smaller} and larger in {larger} of {len(statuses)} layers of all pairs{rest(results, statuses)}.",
     ]
 
 
@@ -91,16 +104,16 @@ def find_units(results: Results) -> list[str]:
     for panel in [panel for panel in results.panels() if set(panel.members.values()) <= set(table["model"])]:
         layer = layers_of(table, panel)[-1]
         said = [
-            f"{most_common(table, model, layer)} of {'its units' if role == 'single' else 'the units of ' + role[0].upper()}"
+            f"{most_common(results, model, layer)} of {'its units' if role == 'single' else 'the units of ' + role[0].upper()}"
             for role, model in panel.members.items()
         ]
         found.append(f"{panel.label}, {layer}: {'; '.join(said)}.")
     found += find_unnamed(results)
-    moved = share_changes(results, table)
+    moved, least = share_changes(results, table), f"of all pairs with at least {results.fewest} units"
     for words, changes in moved.items():
         if changes:
             more, fewer = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-            found.append(f"The share of {words} units is higher in R in {more} and lower in {fewer} of {len(changes)} layers of all pairs.")
+            found.append(f"The share of {words} units is higher in R in {more} and lower in {fewer} of {len(changes)} layers {least}.")
     return found
 
 
@@ -122,22 +135,32 @@ def find_unnamed(results: Results) -> list[str]:
     ]
 
 
-def most_common(table: pd.DataFrame, model: str, layer: str) -> str:
-    """The largest categories of a layer in words, at most three: ``a texture 71 %, no concept 29 %``."""
+def most_common(results: Results, model: str, layer: str) -> str:
+    """The largest categories of a layer in words, at most three: ``a texture 71 %, no concept 29 % (n = 32)``."""
+    table = results.table("dissection")
     rows = table[(table["model"] == model) & (table["layer"] == layer) & (table["share"] > 0)]
+    n = int(rows["n_units"].sum())
+    if n < results.fewest:
+        return f"too few (n = {n})"
     rows = rows.sort_values("share", ascending=False, kind="stable").head(3)
-    return ", ".join(f"{article(row.category)} {percent(row.share)}{PERCENT}" for row in rows.itertuples())
+    return f"{', '.join(f'{article(row.category)} {percent(row.share)}{PERCENT}' for row in rows.itertuples())} (n = {n})"
 
 
 def share_changes(results: Results, table: pd.DataFrame) -> dict[str, list[float]]:
-    """R minus S of the shares of colour and texture, and of object and part units, of every layer of every pair."""
+    """R minus S of the shares of colour and texture, and of object and part units, of every layer of every pair.
+
+    Layers of which S or R has fewer than ``statistics.fewest`` units are left out.
+    """
     groups = {"colour and texture": ("color", "texture"), "object and part": ("object", "part")}
     sums = {words: table[table["category"].isin(kinds)].groupby(["model", "layer"])["share"].sum() for words, kinds in groups.items()}
+    n_units = table.groupby(["model", "layer"])["n_units"].sum()
     found: dict[str, list[float]] = {words: [] for words in groups}
     for panel in results.panels():
         if len(panel.members) == 2:
             for layer in layers_of(table, panel):
                 keys = [(panel.members[role], layer) for role in ("standard", "robust")]
+                if min(n_units.get(key, 0) for key in keys) < results.fewest:
+                    continue
                 for words, values in sums.items():
                     found[words] += [values[keys[1]] - values[keys[0]]] * all(key in values.index for key in keys)
     return found
@@ -168,7 +191,7 @@ def find_complexity(results: Results) -> list[str]:
         return []
     fewer, more, alike = (statuses.count(status) for status in (LOWER, HIGHER, ALIKE))
     counts = f"in {fewer} of the {len(statuses)} layers of all pairs, to more in {more}, without clear difference in {alike}"
-    return [f"At an IoU of {cut:g}, R's units respond to fewer concepts than S's {counts}."]
+    return [f"At an IoU of {cut:g}, R's units respond to fewer concepts than S's {counts}{rest(results, statuses)}."]
 
 
 def find_ablation(results: Results) -> list[str]:
@@ -182,10 +205,14 @@ def find_ablation(results: Results) -> list[str]:
             continue
         layers = [layer for layer in rows["standard"].index if layer in rows["robust"].index]
         if layers:
+            n = [int(rows[role].loc[layers[-1], "n_units"]) for role in ("standard", "robust")]
+            if min(n) < results.fewest:
+                found.append(f"{panel.label}, {layers[-1]}: too few texture units to switch off (n = {n[0]} of S, {n[1]} of R).")
+                continue
             rates = [100 * rows[role].loc[layers[-1], kind] for role in ("standard", "robust") for kind in ("texture_rate", "shape_rate")]
             said = [f"{rate:.1f}{PERCENT}" for rate in rates]
             found.append(
                 f"{panel.label}, {layers[-1]}: one texture unit switched off changes {said[0]} of the texture and {said[1]} of the shape "
-                f"decisions of S, {said[2]} and {said[3]} of those of R."
+                f"decisions of S, {said[2]} and {said[3]} of those of R (n = {n[0]} units of S, {n[1]} of R)."
             )
     return found

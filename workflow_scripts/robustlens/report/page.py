@@ -79,6 +79,7 @@ def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, published: list[di
     for claim in wording.itertuples(index=False):
         rows = claims[(claims["claim"] == claim.claim) & (claims["verdict"] != "not measured")]
         found = list(rows[keys].itertuples(index=False, name=None))
+        reasons = why_not(claims[(claims["claim"] == claim.claim) & (claims["verdict"] == "not measured")])
         rows = rows.assign(falls=[key in fallen for key in found], published=[publication(published, *key) for key in found])
         counts = {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS if (rows["verdict"] == verdict).any()}
         groups.append(
@@ -86,6 +87,7 @@ def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, published: list[di
                 **claim._asdict(),
                 "rows": rows.to_dict("records"),
                 "statistics": statistics(rows),
+                "why_not": f"Needs {claim.needs}." if not reasons else f"Not measured: {'; '.join(reasons)}.",
                 "counts": counts or {"not measured": 0},
                 "failing": {
                     verdict: statistics(rows[rows["verdict"] == verdict]) for verdict in ("contradicted", "undecided") if verdict in counts
@@ -94,6 +96,14 @@ def claim_groups(claims: pd.DataFrame, wording: pd.DataFrame, published: list[di
             }
         )
     return groups
+
+
+def why_not(rows: pd.DataFrame) -> list[str]:
+    """Why the rows of a claim that were not measured were not; empty where the study lacks what the claim needs."""
+    named = rows.dropna(subset="statistic")
+    named = named[named["statistic"] != ""].astype({"architecture": object}).fillna({"architecture": ""})
+    keys = named[["architecture", "statistic", "n"]].itertuples(index=False, name=None)
+    return [f"{statistic} of {display(pair)} has no interval (n {n})" if pair else statistic for pair, statistic, n in keys]
 
 
 def statistics(rows: pd.DataFrame) -> list[dict]:
