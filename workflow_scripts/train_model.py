@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from robustlens.code_digest import user_code_digest
 from robustlens.images import count_rows, read_shard, write_parquet
 from robustlens.models.parallel import Task, train
-from robustlens.models.registry import check_layers, save_model, save_weights
+from robustlens.models.registry import Classifier, check_layers, save_model, save_weights
 from robustlens.models.training import curve
 from robustlens.models.training_state import read_state
 
@@ -46,6 +46,8 @@ def main(
         train(task, Path(folder, "state"), device=device, n_processes=n_processes)
         state, _, numbers = read_state(Path(folder, "state"))
     network.load_state_dict(state)
+    classifier = Classifier(network.eval(), layers=[], **task.normalisation(), card=None)
+    classifier.choose_order((sizes or {}).values())
     description = {
         "model": model,
         **{key: spec[key] for key in ("architecture", "arguments", "python_path") if key in spec},
@@ -55,8 +57,9 @@ def main(
         "classes": read_shard(shards[0]).classes,
         "training": {"recipe": recipe, "source": source, "n_images": sum(map(count_rows, shards)), "seed": seed, "processes": n_processes},
         "source": "trained by this workflow",
+        **classifier.order(),
     }
-    save_model(Path(card).parent, network.eval(), description)
+    save_model(Path(card).parent, network, description)
     write_parquet(training, curve(numbers["history"]))
 
 

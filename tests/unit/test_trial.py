@@ -8,10 +8,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from robustlens.errors import InputError
+from robustlens.models.architectures import build_network
 from robustlens.models.attacks import pgd
+from robustlens.models.importing import import_network
 from robustlens.models.layers import find_layers
 from robustlens.models.parallel import Task, train
+from robustlens.models.registry import load_model, save_model
 from robustlens.models.trial import try_out
+from robustlens.neurons.tails import COPIES, Tails
 from tiny import classifier, random_network, spec_of
 
 SIZE = {"clean": (16, 16)}
@@ -54,6 +58,7 @@ def overwritten(self, logits):
 
 REFUSED = {  # what a network does before and after -> the line
     "random": (lambda _, x: F.dropout(x, 0.5), None, "the same logits at each pass of the same images, got others, by .*; dropout"),
+    "peak": (lambda _, x: x / x.abs().amax(), None, "the same logits of an image alone and beside another one"),
     "noise": (lambda _, x: x + 0.01 * torch.randn_like(x), None, "the same logits at each pass of the same images"),
     "batch": (batch_statistics, None, "the same logits of an image alone and beside another one, got others.*; in evaluation mode nothing"),
     "changes": (learn, None, "weights .* stay as they are in evaluation mode, got a forward pass that changes norm.running_mean; change"),
@@ -129,6 +134,35 @@ def test_logits_in_a_mapping_are_found():
     images = torch.rand(3, 3, 16, 16)
     assert torch.equal(plain(images), wrapped(images))
     assert find_layers(wrapped.network, 8) == find_layers(plain.network, 8)
+
+
+def test_a_network_that_flattens_with_view_is_imported_loaded_traced_and_trained(tmp_path):
+    """As LeNet and AlexNet usually do; channels last, maps of more than one cell have no such view."""
+    (tmp_path / "with_a_view.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self, classes):\n        super().__init__()\n"
+        "        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 14 * 14, classes)\n\n    def forward(self, images):\n"
+        "        maps = self.conv(images).relu()\n        return self.head(maps.view(maps.size(0), -1))\n"
+    )
+    where = {"architecture": "with_a_view:Net", "arguments": {"classes": 3}, "python_path": str(tmp_path)}
+    spec = {**where, "weights": str(tmp_path / "w.pt"), "mean": [0.5] * 3, "std": [0.25] * 3}
+    torch.save(build_network("models.net", *where.values()).state_dict(), tmp_path / "w.pt")
+    network, card = import_network("net", spec, 3, SIZE)
+    save_model(tmp_path, network, card)
+    assert card["memory_format"] == "contiguous"
+    model = load_model(str(tmp_path / "weights.safetensors"), str(tmp_path / "card.json"), "cpu", ["conv"])
+    images = torch.rand(4, 3, 16, 16)
+    with torch.inference_mode():
+        expected = network((images - 0.5) / 0.25)
+        given = images.contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(model(given), expected)
+        assert torch.isfinite(Tails(model, ["conv"])(given).zeroed("conv", [[0], *[[]] * (COPIES - 1)])).all()
+    trained = Task([], "net", spec, {}, 0, 1).classifier()
+    trained.choose_order([(16, 16)])
+    trained(given).sum().backward()
+    assert trained.order() == {"memory_format": "contiguous"}
+    plain = classifier(Changed())
+    plain.choose_order([(16, 16)])
+    assert plain.order() == {} and plain.network.conv.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 # -------------------------------------------------------------------------------------------------------------- sizes of images

@@ -35,8 +35,9 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, sizes: 
     for key, tensor in network.state_dict().items():
         tensor.copy_(fitted.tensors[key])
     prepared = normalisation(where, spec, fitted, name, _of_timm(spec, network))
+    classifier = Classifier(network, prepared["mean"], prepared["std"], [], {"model": model})
     if sizes:
-        try_out(where, Classifier(network, prepared["mean"], prepared["std"], [], {"model": model}), sizes, n_classes)
+        try_out(where, classifier, sizes, n_classes)
     card = {
         "model": model,
         **{"architecture": spec["architecture"], "arguments": arguments, "python_path": spec.get("python_path")},
@@ -48,6 +49,7 @@ def import_network(model: str, spec: dict, n_classes: int | None = None, sizes: 
         **{"renamed": fitted.renamed, "dropped": fitted.dropped, "filled": fitted.filled, "ignored": checkpoint.ignored},
         "normaliser": fitted.normaliser and dict(zip(("mean", "std"), fitted.normaliser, strict=True)),
         "preprocessing": prepared,
+        **classifier.order(),
     }
     return network, card
 

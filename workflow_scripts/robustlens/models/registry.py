@@ -4,6 +4,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -23,15 +24,18 @@ from robustlens.files import replacing, write_json
 from robustlens.images import Shard
 from robustlens.models.architectures import build_network
 from robustlens.models.convolutions import describe_kernels
-from robustlens.models.outputs import logits_of
+from robustlens.models.outputs import evaluating, logits_of
 
 log = logging.getLogger("robustlens")
+
+CONTIGUOUS = "contiguous"
 
 
 class Classifier(nn.Module):
     """A network that takes pixels: float32 [n_images, 3, height, width] on [0, 1]; it normalises inside, and only here.
 
-    Attributes: ``network``, ``layers`` (names of the layers studied, paths of modules of ``network``), ``card``.
+    Attributes: ``network``, ``layers`` (names of the layers studied, paths of modules of ``network``), ``card``, ``contiguous`` (whether
+    images and weights lie in torch's own order and not channels last, as the card's ``memory_format`` says).
     """
 
     mean: Tensor
@@ -40,6 +44,7 @@ class Classifier(nn.Module):
     def __init__(self, network: nn.Module, mean: list[float], std: list[float], layers: list[str], card: dict | None = None):
         super().__init__()
         self.network, self.layers, self.card = network, layers, card or {}
+        self.contiguous = self.card.get("memory_format") == CONTIGUOUS
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -49,7 +54,35 @@ class Classifier(nn.Module):
         return self.mean.device
 
     def forward(self, images: Tensor) -> Tensor:
-        return logits_of(self.network((images - self.mean) / self.std))  # a copy, which the network may change in place
+        normalised = (images - self.mean) / self.std  # a copy, which the network may change in place
+        return logits_of(self.network(normalised.contiguous() if self.contiguous else normalised))
+
+    def arranged(self) -> "Classifier":
+        """Itself, its weights in the order in memory that it computes in."""
+        return self.to(memory_format=torch.contiguous_format if self.contiguous else torch.channels_last)
+
+    def choose_order(self, sizes: Iterable[tuple[int, int]]) -> None:
+        """Compute channels last, which is faster; but contiguous where only so it takes images of each of ``sizes`` (height, width; px),
+        as a network does that flattens its maps with ``view``. Changes neither mode nor numbers."""
+        sides, taken = set(sizes), []
+        for self.contiguous in (False, True):
+            self.arranged()
+            taken.append(sum(self._takes(size) for size in sides))
+            if taken[0] == len(sides):
+                return
+        self.contiguous = taken[1] > taken[0]
+        self.arranged()
+
+    def _takes(self, size: tuple[int, int]) -> bool:
+        images = torch.zeros(2, 3, *size, device=self.device).contiguous(memory_format=torch.channels_last)
+        with evaluating(self), torch.inference_mode(), suppress(Exception, SystemExit):  # a network is anybody's code
+            self(images)
+            return True
+        return False
+
+    def order(self) -> dict[str, str]:
+        """What the card says of it: ``memory_format`` where it is contiguous, else nothing."""
+        return {"memory_format": CONTIGUOUS} if self.contiguous else {}
 
     def layer(self, name: str) -> nn.Module:
         """The module of a layer. Raises InputError for an unknown one."""
@@ -150,7 +183,7 @@ def load_model(weights: str, card: str, device: str, layers: Sequence[str] = ())
     if found != description["sha256"]:
         raise InputError(weights, f"sha256 {description['sha256'][:16]}... of {card}", f"{found[:16]}...")
     classifier = Classifier(network, description["mean"], description["std"], list(layers), description)
-    return classifier.eval().requires_grad_(False).to(claim_device(device)).to(memory_format=torch.channels_last)
+    return classifier.eval().requires_grad_(False).to(claim_device(device)).arranged()
 
 
 def load_network(weights: str, card: str) -> tuple[nn.Module, dict]:

@@ -73,9 +73,11 @@ class Training:
         self.n_steps = len(images) // self.batch_size
         self.history: list[dict] = []  # one an epoch, the columns of CURVE that there are
         self._check()
-        classifier.to(device).to(memory_format=torch.channels_last).eval()
+        first = images.batch(np.arange(1)).to(device)[0]
+        classifier.to(device).eval()
+        classifier.choose_order([(first.shape[2], first.shape[3])])
         with torch.inference_mode():
-            n_classes = classifier(images.batch(np.arange(1)).to(device)[0]).shape[1]
+            n_classes = classifier(first).shape[1]
         for shard in [*images.shards, *(held_out.shards if held_out else [])]:
             check_labels(shard, n_classes, {"model": model, "classes": images.shards[0].classes})
         self.network: nn.Module = classifier  # what the step goes through

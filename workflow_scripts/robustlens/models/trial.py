@@ -21,7 +21,7 @@ PASSES = 3  # of the same images, which give other logits where a network draws 
 RANDOM = 1e-5  # of the largest logit: more is no rounding, between passes of the same images ...
 ALONE = 1e-3  # ... and between an image alone and beside another one, where rounding adds up through a deep network
 PROBABILITIES = 1e-4  # from 1, of the sum of what is no logits then
-DARK = 0.25  # brightness of the second image, so that what is computed over the batch differs from what is computed over one image
+DULL = (0.3, 0.4)  # pixels of the second image: least, largest, largest without sign and mean differ from the first's, whatever the mean
 OTHER_SIDES = (28, 32, 64, 96, 128, 224, 256, 299, 384)  # px, tried where a network refuses the study's images, to say what it takes
 Size = tuple[int, int]  # height and width, px
 Sizes = Mapping[str, Size]  # of the images, by image set
@@ -37,6 +37,7 @@ def try_out(where: str, classifier: Classifier, sizes: Sizes, n_classes: int | N
     """
     classifier.eval()
     with _kept(classifier) as before, torch.random.fork_rng(devices=[]):
+        classifier.choose_order(sizes.values())
         size, *others = dict.fromkeys(sizes.values())
         images, logits = _images(size), _first_pass(where, classifier, sizes, size)
         _check_logits(where, logits, n_classes, trained)
@@ -49,10 +50,10 @@ def try_out(where: str, classifier: Classifier, sizes: Sizes, n_classes: int | N
 
 
 def _images(size: Size) -> Tensor:
-    """float32 [2, 3, height, width] on [0, 1]: random pixels, the second image darker."""
+    """float32 [2, 3, height, width] on [0, 1], channels last as the study's: random pixels, those of the second image all within DULL."""
     images = torch.from_numpy(generator(0, "import").random((2, 3, *size), dtype="float32"))
-    images[1] *= DARK
-    return images
+    images[1] = DULL[0] + (DULL[1] - DULL[0]) * images[1]
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager
