@@ -41,8 +41,8 @@ def chance(n: int, areas: np.ndarray, labelled: float = 1.0) -> float:
 
 
 def test_why_30_and_300():
-    """Less than 1 unit in 100 is named by chance: of 1,200 concepts of the worst size, of 47 textures that share 9 % of the images, and of 40
-    concepts of at least 1 % of the pixels; 14 are too few by far."""
+    """Less than 1 unit in 100 is named by chance: of 1,200 concepts of the worst size, of 47 textures that share 9 % of the images, and
+    of 40 concepts of at least 1 % of the pixels; 14 are too few by far."""
     sizes = np.geomspace(1e-5, 0.2, 2000)
     worst = {n: max(chance(n, sizes[k : k + 1]) for k in range(len(sizes))) for n in (14, 60, LEAST["broden"])}
     assert 1200 * worst[LEAST["broden"]] < 0.01 < 1200 * worst[60] and 1200 * worst[14] > 50
