@@ -37,9 +37,9 @@ def two_classes() -> pd.DataFrame:
 
 
 def picture(number: int, height: int = 224, width: int = 224) -> Image.Image:
-    """A drawn scene, enlarged: an object on a ground."""
+    """A synthetic scene, enlarged so that its edges stay sharp: an object on a ground."""
     scene = render_scene(f"picture-{number}", number % 8, number % 8, 0)
-    return Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.BICUBIC)
+    return Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.NEAREST)
 
 
 def save(path: Path, number: int, *size: int) -> None:

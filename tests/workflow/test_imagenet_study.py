@@ -22,7 +22,7 @@ LEFT_OUT = {"googlenet-s", "googlenet-r", "resnet50-s", "resnet50-r", "resnet50-
 CORRUPTIONS = ["gaussian-noise", "fog", "jpeg-compression"]
 SHORTER = {  # than the study in what takes time only: fewer corruptions, units to zero and steps, a small segmentation network
     "attacks": {"pgd-3": {"step": 1.5, "steps": 2}},
-    "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}, "canny": {"low": 0.01, "high": 0.02}},
+    "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}},
     "corruptions": {"imagenet-c": {"corruptions": CORRUPTIONS, "severities": [5]}},
     "robustness": {"eps": [1.0], "n_images": None},
     "activations": {"n_images": N, "mode": "streamed"},  # as the study at its size decides by itself

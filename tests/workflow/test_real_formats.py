@@ -66,7 +66,7 @@ def shorter(keras: str) -> dict:
     return {
         "sources": {"train": {"n_images": N, "images_per_shard": N - 1}},
         "attacks": {"pgd-3": {"step": 1.5, "steps": 2}},
-        "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}, "canny": {"low": 0.01, "high": 0.02}},  # of enlarged scenes
+        "stimuli": {"silhouette": {"network": "lraspp_mobilenet_v3_large"}},
         "corruptions": {"imagenet-c": {"corruptions": CORRUPTIONS, "severities": [5]}, "made-c": {"corruptions": MADE}},
         "training": {
             name: merged(recipe, attack if "attack" in spec else {}) for name, spec in study("train-imagenet")["training"].items()
