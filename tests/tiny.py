@@ -135,7 +135,7 @@ STUDY = {
         "shape-only": {"model": "shape-only", "pair": "net", "truth": "shape"},
         "texture-only": {"model": "texture-only", "pair": "net", "truth": "texture"},
     },
-    "concepts": {"scenes": {}},
+    "concepts": {"scenes": {"kind": "embedded"}},
     "claims": {
         "adversarial": "pgd",
         "cue_conflict": "conflict",
