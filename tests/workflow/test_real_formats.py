@@ -74,6 +74,7 @@ def shorter(keras: str) -> dict:
         "robustness": {"eps": [1.0], "n_images": None},
         "activations": {"n_images": N, "mode": "streamed"},  # as the study at its size decides by itself
         "statistics": {"resamples": 100},
+        "dissection": {"min_positions": 1},  # of four images
         "ablation": {"n_images": 2},
         "models": {
             **{name: {"layers": ["features.11"]} for name in ("alexnet-s", "alexnet-r")},
