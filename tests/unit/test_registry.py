@@ -117,6 +117,37 @@ def test_a_users_code_that_ends_in_an_error_of_its_own(tmp_path, monkeypatch):
         build_network("models.net", "a_broken_factory:net", {}, str(tmp_path))
 
 
+def test_modules_of_one_name_in_two_folders(tmp_path, monkeypatch):
+    """Each network is built by its own folder's code, and by what that imports; also again, and where a script of ours has the name."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name, width in (("a", 2), ("b", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "of_one_name.py").write_text(
+            "from torch import nn\nfrom width_of_it import W\n\ndef net(): return nn.Linear(W, 1)\n"
+        )
+        (tmp_path / name / "width_of_it.py").write_text(f"W = {width}\n")
+        (tmp_path / name / "predict.py").write_text(f"from torch import nn\n\ndef net(): return nn.Linear({width}, 1)\n")
+    for module in ("of_one_name", "predict"):
+        widths = [build_network("models.net", f"{module}:net", {}, str(tmp_path / name)).in_features for name in "abab"]
+        assert widths == [2, 3, 2, 3]
+    (tmp_path / "a" / "json.py").write_text("net = 1\n")
+    with pytest.raises(
+        InputError, match="models.net.architecture: expected a module of .*a, got json, which is that of .*; give the module"
+    ):
+        build_network("models.net", "json:loads", {}, str(tmp_path / "a"))
+
+
+def test_a_module_that_ends_the_program(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["job", "--unknown"])
+    (tmp_path / "a_script_of_mine.py").write_text("import argparse\nargparse.ArgumentParser().parse_args()\n")
+    (tmp_path / "an_exit_of_mine.py").write_text("import sys\n\ndef net(): sys.exit(3)\n")
+    with pytest.raises(InputError, match=r"an importable .*, got a_script_of_mine:net \(SystemExit: 2\); put what is for the command line"):
+        build_network("models.net", "a_script_of_mine:net", {}, str(tmp_path))
+    with pytest.raises(InputError, match="a factory that builds a network, got an_exit_of_mine:net, which ends in SystemExit: 3"):
+        build_network("models.net", "an_exit_of_mine:net", {}, str(tmp_path))
+
+
 # --------------------------------------------------------------------------------------------------------------------- loading
 def test_a_saved_model_comes_back(tmp_path):
     network = random_network("googlenet", classes=5)

@@ -1,11 +1,14 @@
 """Networks without their weights: a model of torchvision or timm by its name, or whatever a factory makes."""
 
 import importlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial, reduce
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -14,6 +17,9 @@ from robustlens.errors import InputError
 from robustlens.models.published import TIMM, check_architecture
 
 RESCALING = ("googlenet", "inception_v3")  # of torchvision: they can rescale inputs to the range that their published weights expect
+_user_modules: dict[str, dict[str, ModuleType]] = {}  # python_path -> modules that came from it, put aside while another one is used
+OURS = "robustlens"
+_own_modules: set[str] = set()  # names of what was loaded before, which stays
 
 
 def default_arguments(architecture: str, *, brought: bool) -> dict:
@@ -44,7 +50,7 @@ def build_network(where: str, architecture: str, arguments: dict, python_path: s
             raise InputError(f"{where}.arguments.{key}", f"the name of the weights under {where}.weights", arguments[key])
     try:
         network = factory(**{**default_arguments(architecture, brought=False), **arguments})
-    except Exception as error:  # a factory is anybody's code
+    except (Exception, SystemExit) as error:  # a factory is anybody's code
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         if isinstance(error, TypeError) and "argument" in reason:
             raise InputError(f"{where}.arguments", f"what {architecture} takes", error) from error
@@ -76,13 +82,58 @@ def _of_package(where: str, architecture: str, python_path: str | None) -> Calla
     module_name, _, attribute = architecture.partition(":")
     if not (module_name and attribute):
         raise InputError(f"{where}.architecture", "package.module:factory", architecture)
-    if python_path and python_path not in sys.path:
-        if not Path(python_path).is_dir():
-            raise InputError(f"{where}.python_path", "a folder", python_path)
-        sys.path.append(python_path)
+    if python_path and not Path(python_path).is_dir():
+        raise InputError(f"{where}.python_path", "a folder", python_path)
     try:
-        module: Any = importlib.import_module(module_name)
-        return reduce(getattr, attribute.split("."), module)
-    except Exception as error:  # a module is anybody's code
+        with _coming_from(python_path):
+            module: Any = importlib.import_module(module_name)
+        found = reduce(getattr, attribute.split("."), module)
+    except (Exception, SystemExit) as error:  # a module is anybody's code
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"{where}.architecture", "an importable package.module:factory", f"{architecture} ({reason})") from error
+        advice = "put what is for the command line below `if __name__ == '__main__'`" if isinstance(error, SystemExit) else ""
+        what = "an importable package.module:factory"
+        raise InputError(f"{where}.architecture", what, f"{architecture} ({reason})", advice) from error
+    if python_path and not _is_from(module_name, module, python_path):
+        place = f"{module_name}, which is that of {getattr(module, '__file__', 'Python itself')}"
+        raise InputError(f"{where}.architecture", f"a module of {python_path}", place, "give the module another name")
+    return found
+
+
+@contextmanager
+def _coming_from(folder: str | None) -> Iterator[None]:
+    """Within the context modules come from this ``python_path`` first, afterwards last; never from that of another network, whose modules
+    may have the same names."""
+    if folder is None:
+        yield
+        return
+    for other, modules in _user_modules.items():
+        if other != folder:
+            sys.path[:] = [path for path in sys.path if path != other]
+            modules |= {
+                name: module
+                for name, module in sys.modules.items()
+                if name not in _own_modules and _is_from(name, module, other) and not name.startswith(OURS)
+            }
+            for name in modules:
+                sys.modules.pop(name, None)
+    if folder not in _user_modules:
+        _own_modules.update(sys.modules)
+    sys.modules.update(_user_modules.setdefault(folder, {}))
+    sys.path[:] = [folder, *(path for path in sys.path if path != folder)]
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = [*(path for path in sys.path if path != folder), folder]
+
+
+def _is_from(name: str, module: Any, folder: str) -> bool:
+    """Whether a module, or its package, lies in ``folder`` itself: not in an environment somewhere below it."""
+    top = name.partition(".")[0]
+    places = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", []))
+    for full in (os.path.abspath, os.path.realpath):
+        for place in places:
+            first = Path(full(place)).parts[len(Path(full(folder)).parts) :][:1]
+            if Path(full(place)).is_relative_to(full(folder)) and first and first[0].partition(".")[0] == top:
+                return True
+    return False
