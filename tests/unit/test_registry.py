@@ -96,6 +96,11 @@ def test_a_package_in_a_folder_and_a_factory_in_a_class(tmp_path, monkeypatch):
             {},
             "models.net.architecture: expected a factory that builds a network, .* in RuntimeError: Invalid pretrained tag",
         ),
+        (
+            "torch.nn:LazyConv2d",
+            {"out_channels": 2, "kernel_size": 3},
+            "a network whose weights have shapes, got none of weight.*; give its",
+        ),
         ("builtins:dict", {}, "models.net.architecture: expected a factory of a torch module, got dict"),
     ],
 )

@@ -67,6 +67,8 @@ REFUSED = {  # what a network does before and after -> the line
     "rounded": (lambda _, x: (x * 255).round() / 255, None, "a gradient .*, got 0 for every pixel; rounding"),
     "in place": (None, overwritten, "a gradient .*, got one of the variables .* modified by an inplace operation: .*; in place what"),
     "softmax": (None, lambda _, x: x.softmax(1), "logits, got probabilities: they sum to 1 for each image; leave out the softmax"),
+    "complex": (None, lambda _, x: x.to(torch.complex64), "logits that are floating-point numbers, got complex64"),
+    "whole": (None, lambda _, x: x.long(), "logits that are floating-point numbers, got int64"),
     "tuple": (None, lambda _, x: (x, x[:, :1]), r"logits .*, got tuple \(\[2, 3\], \[2, 1\]\); let its forward pass give the logits alone"),
     "dict": (None, lambda _, x: {"scores": x}, r"logits .*, got dict \(scores\); let"),
     "maps": (None, lambda _, x: x[:, :, None], r"logits .*, got \[2, 3, 1\]"),
@@ -178,6 +180,19 @@ def test_every_size_is_tried():
     with pytest.raises(InputError, match="to have 1 channels, but got 3 channels instead; it takes 1 channel and images have 3"):
         try_out("models.net", grey, SIZE, 2)
     try_out("models.net", classifier(random_network(classes=5, width=8)), {"clean": (16, 16), "scenes": (24, 20)}, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(lambda x: x[:, :2], "3 logits of an image of any size, got 2 at 24 px"), (lambda x: x / 0, "finite logits of images of 24")],
+)
+def test_logits_of_every_size_are_looked_at(change, said):
+    class Sized(Changed):
+        def forward(self, images):
+            return super().forward(images) if images.shape[2] == 16 else change(super().forward(images))
+
+    with pytest.raises(InputError, match=f"models.net: expected {said}"):
+        try_out("models.net", classifier(Sized()), {**SIZE, "scenes": (24, 24)}, 3)
 
 
 # --------------------------------------------------------------------------------------------------------------------- training

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from robustlens.errors import InputError
 from robustlens.models.published import TIMM, check_architecture
@@ -57,6 +58,9 @@ def build_network(where: str, architecture: str, arguments: dict, python_path: s
         raise InputError(f"{where}.architecture", "a factory that builds a network", f"{architecture}, which ends in {reason}") from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{where}.architecture", "a factory of a torch module", type(network).__name__)
+    if lazy := [name for name, tensor in (*network.named_parameters(), *network.named_buffers()) if is_lazy(tensor)]:
+        advice = "give its modules their numbers of inputs (nn.Conv2d for nn.LazyConv2d), or call it once in its factory"
+        raise InputError(f"{where}.architecture", "a network whose weights have shapes", f"none of {', '.join(lazy[:3])}", advice)
     return network
 
 

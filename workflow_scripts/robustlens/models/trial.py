@@ -46,7 +46,8 @@ def try_out(where: str, classifier: Classifier, sizes: Sizes, n_classes: int | N
         _check_alone(where, classifier, images, logits)
         _check_gradient(where, classifier, images, trained)
         for other in others:
-            _first_pass(where, classifier, sizes, other, size)
+            found = _first_pass(where, classifier, sizes, other, size)
+            _check_other(where, found, logits.shape[1], _px(other), trained)
 
 
 def _images(size: Size) -> Tensor:
@@ -85,7 +86,7 @@ def _first_pass(where: str, classifier: Classifier, sizes: Sizes, size: Size, ot
     try:
         with torch.no_grad():
             output = classifier(images)
-    except Exception as error:  # a network is anybody's code
+    except (Exception, SystemExit) as error:  # a network is anybody's code
         reason, refused = _reason(error), ", ".join(name for name, its in sizes.items() if its == size)
         if other is not None:
             taken = ", ".join(name for name, its in sizes.items() if its == other)
@@ -93,6 +94,8 @@ def _first_pass(where: str, classifier: Classifier, sizes: Sizes, size: Size, ot
             raise InputError(where, what, reason, f"give {refused} {_px(other)} as well, or leave it out") from error
         what = f"a network that takes images of {_px(size)}"
         raise InputError(where, what, reason, _advice(classifier, refused, reason, size)) from error
+    if isinstance(output, Tensor) and not output.is_floating_point():
+        raise InputError(where, "logits that are floating-point numbers", str(output.dtype).removeprefix("torch."))
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(images):
         advice = "let its forward pass give the logits alone" if not isinstance(output, Tensor) else ""
         raise InputError(where, "logits [n_images, n_classes] for 2 images", _in_words(output), advice)
@@ -126,6 +129,14 @@ def _check_logits(where: str, logits: Tensor, n_classes: int | None, trained: bo
     sums_to_one = logits.shape[1] > 1 and bool((logits >= 0).all()) and bool(((logits.double().sum(1) - 1).abs() < PROBABILITIES).all())
     if sums_to_one:
         raise InputError(where, "logits", "probabilities: they sum to 1 for each image", "leave out the softmax at its end")
+
+
+def _check_other(where: str, logits: Tensor, n_classes: int, size: str, trained: bool) -> None:
+    """Of images of another size."""
+    if logits.shape[1] != n_classes:
+        raise InputError(where, f"{n_classes} logits of an image of any size", f"{logits.shape[1]} at {size}", "give all images one size")
+    if trained and not torch.isfinite(logits).all():
+        raise InputError(where, f"finite logits of images of {size}", "NaN or inf", "give all images the size of clean")
 
 
 def _check_repeated(where: str, classifier: Classifier, images: Tensor, logits: Tensor) -> None:
@@ -176,7 +187,7 @@ def _apart(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max()) / scale if found.shape == expected.shape else 1.0
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return " ".join((str(error) or type(error).__name__).split())[:200]
 
 
