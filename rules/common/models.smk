@@ -79,7 +79,9 @@ def checkpoint_file(wildcards):
 
 
 def package_folder(wildcards):
-    return fetched(model_spec(wildcards).get("python_path", "")) or []
+    """What is fetched of the code that builds the network; that of a user's folder is tracked by its digest, a folder's time means nothing."""
+    path = model_spec(wildcards).get("python_path", "")
+    return fetched(path) if is_fetched(path) else []
 
 
 def side_of_clean():

@@ -79,6 +79,7 @@ def test_an_edited_factory_is_noticed(study):
     """Also what it imports."""
     factory = study / "code/mine.py"
     factory.write_text("# a comment\n" + FACTORY)
+    (study / "code/notes.txt").write_text("beside it")  # which gives the folder another time
     assert found(study) == {}
     factory.write_text(
         FACTORY.replace("return alexnet", "return hand_over").replace("import alexnet\n", "import alexnet\nfrom other import hand_over\n")
