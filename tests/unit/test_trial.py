@@ -130,6 +130,17 @@ def test_a_network_may_change_its_images_in_place():
     assert find_layers(heads[0], 8) == find_layers(heads[1], 8) == ["0.2", "0.3"]
 
 
+def counted(self, images):
+    self.passes = getattr(self, "passes", torch.zeros(1))
+    self.passes += 1
+    return images
+
+
+def test_a_network_may_keep_a_tensor_of_its_first_pass():
+    """As caches of positions do; one of inference mode could not be used with a gradient."""
+    try_out("models.net", classifier(Changed(counted)), SIZE, 3)
+
+
 def test_logits_in_a_mapping_are_found():
     plain, wrapped = (classifier(Changed(after=after)) for after in (lambda _, x: x, lambda _, x: OrderedDict(loss=None, logits=x)))
     try_out("models.net", wrapped, SIZE, 3)

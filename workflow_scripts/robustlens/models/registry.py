@@ -75,7 +75,7 @@ class Classifier(nn.Module):
 
     def _takes(self, size: tuple[int, int]) -> bool:
         images = torch.zeros(2, 3, *size, device=self.device).contiguous(memory_format=torch.channels_last)
-        with evaluating(self), torch.inference_mode(), suppress(Exception, SystemExit):  # a network is anybody's code
+        with evaluating(self), torch.no_grad(), suppress(Exception, SystemExit):  # a network is anybody's code
             self(images)
             return True
         return False
