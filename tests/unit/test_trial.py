@@ -56,12 +56,18 @@ def overwritten(self, logits):
     return found
 
 
+def grow(self, images):
+    self.more = nn.Parameter(torch.ones(1))
+    return images * self.more
+
+
 REFUSED = {  # what a network does before and after -> the line
     "random": (lambda _, x: F.dropout(x, 0.5), None, "the same logits at each pass of the same images, got others, by .*; dropout"),
     "peak": (lambda _, x: x / x.abs().amax(), None, "the same logits of an image alone and beside another one"),
     "noise": (lambda _, x: x + 0.01 * torch.randn_like(x), None, "the same logits at each pass of the same images"),
     "batch": (batch_statistics, None, "the same logits of an image alone and beside another one, got others.*; in evaluation mode nothing"),
     "changes": (learn, None, "weights .* stay as they are in evaluation mode, got a forward pass that changes norm.running_mean; change"),
+    "grows": (grow, None, "weights .* stay as they are in evaluation mode, got a forward pass that changes more; change"),
     "no_grad": (without_gradient, None, "a gradient of the logits that reaches the image, got none: .* cuts it off; take no_grad"),
     "detach": (None, lambda _, x: x.detach(), "a gradient of the logits that reaches the image, got none"),
     "rounded": (lambda _, x: (x * 255).round() / 255, None, "a gradient .*, got 0 for every pixel; rounding"),

@@ -66,7 +66,8 @@ def _kept(classifier: Classifier) -> Iterator[dict[str, Tensor]]:
     finally:
         with torch.no_grad():
             for name, tensor in classifier.network.state_dict().items():
-                tensor.copy_(before[name])
+                if name in before:
+                    tensor.copy_(before[name])
         classifier.eval()
 
 
@@ -74,6 +75,7 @@ def _check_kept(where: str, classifier: Classifier, before: dict[str, Tensor]) -
     """Whole numbers may change: they count."""
     after = classifier.network.state_dict()
     changed = [name for name, tensor in before.items() if tensor.is_floating_point() and not torch.equal(after[name], tensor)]
+    changed += [name for name in after if name not in before]
     if changed:
         what = "weights and statistics that stay as they are in evaluation mode"
         advice = "change them in training mode alone (if self.training)"
