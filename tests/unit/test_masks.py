@@ -185,6 +185,23 @@ def test_what_could_mean_two_things_is_asked_for(image, said, tmp_path):
         read_mask(tmp_path / "mask.png")
 
 
+def test_a_palette_whose_first_colour_is_not_black_is_asked_for(tmp_path):
+    palette((~OBJECT).astype(np.uint8), [128, 0, 0, 0, 0, 0]).save(tmp_path / "a.png")  # as an adaptive palette may have it
+    with pytest.raises(InputError, match="number 0, the background, is black"):
+        read_mask(tmp_path / "a.png")
+    assert np.array_equal(read_mask(tmp_path / "a.png", [0]), OBJECT)
+
+
+def test_few_soft_levels_are_no_class_numbers(tmp_path):
+    fine = disc(128, 40, (64, 64)).astype(np.uint8) * 255
+    image = Image.fromarray(fine).resize((64, 64), Image.Resampling.BOX)  # 0, 64, 128, 191, 255
+    image.save(tmp_path / "a.png")
+    for values in (None, "above-half"):
+        assert np.array_equal(read_mask(tmp_path / "a.png", values), np.asarray(image) > 127)
+    with pytest.raises(InputError, match="set it to above-half"):
+        read_mask(tmp_path / "a.png", "nonzero")
+
+
 def test_silhouettes_of_masks_in_a_folder_and_in_the_images_own_alpha(tmp_path):
     """A VOC mask: the border is ground, so that the silhouette has the disc's area."""
     (tmp_path / "root/cat").mkdir(parents=True)

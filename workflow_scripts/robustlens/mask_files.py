@@ -19,10 +19,12 @@ from robustlens.picture_files import EXTENSIONS, opened_picture
 BORDER = 255  # of class numbers: a border that is neither object nor background, as in Pascal VOC and most data sets after it
 SOFT = 8  # levels between black and white, at least, of a mask whose edges are soft
 EXTREME = 32  # levels from black or white within which nine tenths of such a mask are
+LARGEST_CLASS = 182  # of class numbers beside a border of 255: COCO's
 NONZERO = "nonzero"
+ABOVE_HALF = "above-half"
 ENDINGS = (".png", ".jpg", ".jpeg", ".JPEG")  # of mask files
 SAMPLE = 8  # masks that a dry run looks at
-ADVICE = "set mask_values of the stimulus to the values of the object, or to nonzero"
+ADVICE = "set mask_values of the stimulus to the values of the object, to nonzero (class numbers) or above-half (soft edges)"
 
 
 class UnclearMask(InputError):
@@ -63,7 +65,8 @@ def _names_below(root: str) -> Iterator[str]:
 def read_mask(path: Path, values: list[int] | str | None = None) -> np.ndarray:
     """bool ``[height, width]``: the object in a mask file.
 
-    ``values``: what the object has in the file, levels of grey or numbers of classes; ``nonzero``: all but 0 and 255; None: recognised.
+    ``values``: what the object has in the file, levels of grey or numbers of classes; ``nonzero``: all but 0 and 255; ``above-half``: above
+    half of 255, or of 65,535 where a level is above 255; None: recognised.
     Raises InputError, naming the file and what it holds, where it cannot be recognised, or read.
     """
     with opened_picture(path, path, "a readable mask") as picture:
@@ -73,8 +76,27 @@ def read_mask(path: Path, values: list[int] | str | None = None) -> np.ndarray:
     if values is not None:
         if kind == "alpha":
             raise UnclearMask(path, "a mask of one channel for mask_values", f"alpha in mode {picture.mode}", "leave mask_values out")
-        return (levels != 0) & (levels != BORDER) if values == NONZERO else np.isin(levels, values)
+        return _asked(path, levels, values)
     return _recognised(path, levels, kind, lossy)
+
+
+def _asked(path: Path, levels: np.ndarray, values: list[int] | str) -> np.ndarray:
+    if values == ABOVE_HALF:
+        return levels > (127 if levels.max() <= 255 else 32767)
+    if values != NONZERO:
+        return np.isin(levels, values)
+    if _is_soft(levels):
+        raise UnclearMask(path, "class numbers for mask_values: nonzero", "0, 255 and soft edges between", f"set it to {ABOVE_HALF}")
+    return (levels != 0) & (levels != BORDER)
+
+
+def _is_soft(levels: np.ndarray) -> bool:
+    """Whether nine tenths are 0 or 255, and three levels or more lie between, on both sides of the middle and beyond class numbers."""
+    plain = (levels == 0) | (levels == BORDER)
+    found = np.unique(levels)
+    if not {0, BORDER} <= set(found.tolist()) or found[-1] != BORDER or len(found) < 5:
+        return False
+    return bool(plain.mean() >= 0.9 and found[1] <= 127 and found[-2] > LARGEST_CLASS)
 
 
 def alpha_of(picture: Image.Image) -> np.ndarray | None:
@@ -83,10 +105,11 @@ def alpha_of(picture: Image.Image) -> np.ndarray | None:
 
 
 def _levels(path: Path, picture: Image.Image) -> tuple[np.ndarray, str]:
-    """The values of a mask as they are stored, ``[height, width]``, and what they are: ``alpha``, ``classes`` or ``levels``."""
+    """The values of a mask as they are stored, ``[height, width]``, and what they are: ``alpha``, ``classes``, ``colours`` (classes, of
+    which 0 is not black) or ``levels``."""
     classes = _class_numbers(picture)
     if classes is not None:
-        return classes, "classes"
+        return classes, "colours" if any(picture.getpalette("RGB")[:3]) else "classes"
     alpha = alpha_of(picture)
     if alpha is not None and alpha.min() < alpha.max():
         return alpha, "alpha"
@@ -113,11 +136,15 @@ def _recognised(path: Path, levels: np.ndarray, kind: str, lossy: bool) -> np.nd
         return levels > 127
     if kind == "classes":
         return (levels != 0) & (levels != BORDER)
+    if kind == "colours":
+        raise UnclearMask(path, "a palette in which number 0, the background, is black", "another colour", ADVICE)
     for white in (255, 65535):
         if set(found.tolist()) <= {0, white}:
             return levels > 0
     if set(found.tolist()) <= {0, 1, BORDER}:
         return levels == 1
+    if _is_soft(levels):
+        return levels > 127
     extreme = ((levels <= EXTREME) | (levels >= 255 - EXTREME)).mean()
     if found[-1] <= 255 and extreme >= 0.9 and found[-1] >= 255 - EXTREME and (lossy or len(found) - 2 >= SOFT):
         return levels > 127
@@ -126,6 +153,6 @@ def _recognised(path: Path, levels: np.ndarray, kind: str, lossy: bool) -> np.nd
 
 
 def check_values(where: str, values: Any) -> None:
-    """Raise InputError for ``mask_values`` that are neither ``nonzero`` nor a list of whole numbers from 0 to 65,535."""
-    if values is not None and values != NONZERO and not (isinstance(values, list) and values):
-        raise InputError(where, f"{NONZERO}, or a list of the values of the object", values)
+    """Raise InputError for ``mask_values`` that are neither ``nonzero``, ``above-half`` nor a list of whole numbers from 0 to 65,535."""
+    if values is not None and values not in (NONZERO, ABOVE_HALF) and not (isinstance(values, list) and values):
+        raise InputError(where, f"{NONZERO}, {ABOVE_HALF}, or a list of the values of the object", values)
