@@ -88,7 +88,10 @@ ATTACKS = [
         "training.adversarial.attack.eps: expected an l2 radius above 0 and at most 27.71, ..., got 128; ... write 128/255",
     ),
     ({"training/adversarial/attack/step": 3}, "training.adversarial.attack.step: expected at most 2 x eps, 2.8, got 3; ..."),
-    ({"training/adversarial/attack/step": 1.0}, "training.adversarial.attack: expected steps that reach eps, 1.4, got 1 x 1 = 1; ..."),
+    (
+        {"training/adversarial/attack/step": 0.6},
+        "training.adversarial.attack: expected steps that reach half of eps, 0.7, got 1 x 0.6 = 0.6; ...",
+    ),
     (
         {"models/file-r/trained": {"how": "adversarial", "norm": "linf", "eps": 4}},
         "models.file-r.trained.eps: expected an linf radius above 0 and at most 0.5, ..., got 4; in units of 0 to 255 write 4/255",

@@ -120,8 +120,11 @@ def _check_attack(where: str, attack: dict, side: int) -> None:
     _check_radius(f"{where}.eps", attack["norm"], eps, side)
     if step > LONGEST_STEP * eps:
         raise InputError(f"{where}.step", f"at most {LONGEST_STEP:g} x eps, {LONGEST_STEP * eps:.4g}", step, _on_255(step))
-    if steps * step < eps * (1 - ROUNDING):
-        raise InputError(where, f"steps that reach eps, {eps:.4g}", f"{steps} x {step:.4g} = {steps * step:.4g}", "raise step or steps")
+    reach, what = (eps / 2, "half of eps") if attack.get("random_start") else (eps, "eps")  # a random start is on its way already
+    if steps * step < reach * (1 - ROUNDING):
+        raise InputError(
+            where, f"steps that reach {what}, {reach:.4g}", f"{steps} x {step:.4g} = {steps * step:.4g}", "raise step or steps"
+        )
 
 
 def _check_radius(where: str, norm: str, eps: float, side: int) -> None:
