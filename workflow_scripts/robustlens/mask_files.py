@@ -109,7 +109,7 @@ def _levels(path: Path, picture: Image.Image) -> tuple[np.ndarray, str]:
     which 0 is not black) or ``levels``."""
     classes = _class_numbers(picture)
     if classes is not None:
-        return classes, "colours" if any(picture.getpalette("RGB")[:3]) else "classes"
+        return classes, "colours" if any((picture.getpalette("RGB") or [])[:3]) else "classes"
     alpha = alpha_of(picture)
     if alpha is not None and alpha.min() < alpha.max():
         return alpha, "alpha"
