@@ -137,7 +137,9 @@ def _recognised(path: Path, levels: np.ndarray, kind: str, lossy: bool) -> np.nd
     if kind == "classes":
         return (levels != 0) & (levels != BORDER)
     if kind == "colours":
-        raise UnclearMask(path, "a palette in which number 0, the background, is black", "another colour", ADVICE)
+        raise UnclearMask(
+            path, "a palette in which number 0, the background, is black", "another colour", "set mask_values to the numbers of the object"
+        )
     for white in (255, 65535):
         if set(found.tolist()) <= {0, white}:
             return levels > 0
