@@ -141,6 +141,22 @@ def test_what_belongs_to_training_alone_is_left(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["scaler", "input_scaler", "metric", "criterion", "opt", "schedule"])
+def test_a_layer_that_is_called_as_trainings_own_is_refused_by_name(tmp_path, name):
+    """In front of the network, or behind it, in the state dict or beside it: what it learned is no gradient scale and no loss."""
+    front, head = nn.BatchNorm2d(3).state_dict(), nn.Linear(3, 3).state_dict()
+    for layer in (front, head):
+        for content in ({"state_dict": {**prefixed(STATE, "model."), **prefixed(layer, f"{name}.")}}, {"model": STATE, name: layer}):
+            with pytest.raises(InputError, match=rf"unknown \(.*{name}.(weight|bias)"):
+                fit(tmp_path, content)
+
+
+def test_the_scores_that_lightning_keeps_are_trainings_own(tmp_path):
+    kept = {"monitor": "val_loss", "kth_value": torch.tensor(0.4), "best_k_models": {"/d/epoch=3.ckpt": torch.tensor(0.4)}}
+    checkpoint = {"state_dict": prefixed(STATE, "model."), "callbacks": {"ModelCheckpoint{'monitor': 'val_loss'}": kept}, "epoch": 3}
+    assert is_taken(fit(tmp_path, checkpoint), STATE)
+
+
 def test_single_numbers_within_the_network_are_learned(tmp_path):
     """Beside it a ``decay`` is that of an average, and mean and std are a normaliser's; in one of its layers they are the layer's."""
     beside = {"model_ema.decay": torch.tensor(0.9), "queue": torch.zeros(0), "norm.mean": torch.tensor(0.5), "norm.std": torch.tensor(0.5)}

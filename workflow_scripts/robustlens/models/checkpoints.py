@@ -26,6 +26,7 @@ TRAININGS_OWN = re.compile(  # keys below which no network lies: optimisers, sch
     r"|(.*_)?(loss|losses|loss_fn|criterion|criteria|metrics?)(_state(_dict)?)?",
     re.IGNORECASE,
 )
+LEARNED = ("weight", "bias", "running_mean", "running_var")  # last words of what a layer has learned, whatever the layer is called
 REBUILT = ("torch._utils._rebuild", "torch._tensor.", "torch.Tensor")  # tensors of other kinds than plain ones
 
 
@@ -142,8 +143,16 @@ def _places(content: Any, place: str, depth: int) -> Iterator[tuple[str, dict[st
     elif depth:
         for key, value in members.items():
             is_own = TRAININGS_OWN.fullmatch(key) and not (key == "opt" and isinstance(value, Left))  # options are often called so, too
+            is_own = is_own and not (isinstance(value, dict) and any(is_learned(key, name, inner) for name, inner in value.items()))
             if isinstance(value, dict | list | tuple | Left) and not is_own and not _is_tensor(value):
                 yield from _places(value, f"{place}.{key}".strip("."), depth - 1)
+
+
+def is_learned(holder: str, name: object, tensor: object) -> bool:
+    """Whether a tensor is a layer's, though ``holder`` is called as what belongs to training: but for a loss's weights of the classes."""
+    if not (isinstance(name, str) and isinstance(tensor, Tensor) and name.rpartition(".")[2] in LEARNED):
+        return False
+    return not (tensor.ndim == 1 and name.endswith("weight") and re.search("loss|criteri", holder, re.IGNORECASE))
 
 
 def _members(content: Any) -> dict[str, Any]:

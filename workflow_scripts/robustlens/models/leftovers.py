@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robustlens.errors import InputError
 from robustlens.models.candidates import Candidate
-from robustlens.models.checkpoints import TRAININGS_OWN, Checkpoint
+from robustlens.models.checkpoints import TRAININGS_OWN, Checkpoint, is_learned
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only the training of GoogLeNet and Inception uses
 COUNTER = "num_batches_tracked"  # of batch normalisation; older files have none, and no decision depends on it
@@ -104,12 +104,14 @@ def _is_trainings_own(best: Candidate, part: str, key: str, tensor: Tensor) -> b
         return True
     if _is_within(best, part, key):
         return False
+    if part.startswith("callbacks.") and part != best.part and tensor.numel() == 1:  # of Lightning: the scores of what it kept
+        return True
     counted = COUNTED & set(re.split(r"[^a-z0-9]+", last.lower()))
     if counted and (tensor.numel() == 1 or (part != best.part and tensor.ndim <= 1)):
         return True
     first = _leaving(key, best.prefix if part == best.part else "")
     holder = first[-1] if len(first) < len(key.split(".")) else last if part != best.part else ""
-    return TRAININGS_OWN.fullmatch(holder) is not None
+    return TRAININGS_OWN.fullmatch(holder) is not None and not is_learned(holder, key, tensor)
 
 
 def _is_within(best: Candidate, part: str, key: str) -> bool:
