@@ -10,6 +10,7 @@ from torch import nn
 from robustlens.checksum import file_sha256
 from robustlens.code_digest import user_code_digest
 from robustlens.errors import InputError
+from robustlens.models import architectures
 from robustlens.models.convolutions import convolutions
 from robustlens.models.registry import (
     Classifier,
@@ -125,6 +126,8 @@ def test_a_users_code_that_ends_in_an_error_of_its_own(tmp_path, monkeypatch):
 def test_modules_of_one_name_in_two_folders(tmp_path, monkeypatch):
     """Each network is built by its own folder's code, and by what that imports; also again, and where a script of ours has the name."""
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "predict", raising=False)  # as in a job, which loads no script but its own
+    monkeypatch.setattr(architectures, "_own_modules", type(architectures._own_modules)())
     for name, width in (("a", 2), ("b", 3)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "of_one_name.py").write_text(
