@@ -86,12 +86,10 @@ def package_folder(wildcards):
 
 def side_of_clean():
     """Side in px of the images that a network will see; None where the study has no clean ones."""
-    clean = config["sources"].get("clean", {})
-    if clean.get("kind") == "embedded":
-        from robustlens.stimuli.embedded import SIDE
+    from robustlens.plan.image_sizes import size_of
 
-        return SIDE
-    return clean.get("geometry", {}).get("crop")
+    clean = config["sources"].get("clean")
+    return size_of(clean)[0] if clean else None
 
 
 def image_sizes(wildcards, output):
