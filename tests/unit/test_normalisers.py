@@ -190,3 +190,30 @@ def test_arrays_that_lie_are_not_read():
         assert plain_numbers(Left(ARRAY[0], state=state)) is None
     assert plain_numbers(Left("numpy.other", state=(1, (3,), dtype, False, numbers))) is None
     assert plain_numbers([0.5, True, 0.1]) is None and plain_numbers(["0.5"]) is None and plain_numbers(0.5) is None
+
+
+class Noisy(nn.Sequential):
+    """A network that adds noise in training, of a spread that is a buffer."""
+
+    def __init__(self, name, spread):
+        super().__init__(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.noise = nn.Module()
+        self.noise.register_buffer(name, torch.tensor(spread))
+
+
+@pytest.mark.parametrize("name", ["std", "sigma"])
+@pytest.mark.parametrize("spread", [0.1, [0.1, 0.2, 0.3]])
+def test_a_deviation_alone_in_a_network_does_not_normalise(tmp_path, name, spread):
+    network = Noisy(name, spread)
+    fitted = fit(tmp_path, {"state_dict": network.state_dict()}, Noisy(name, spread))
+    assert not fitted.normalises and bool(fitted.may_normalise) == isinstance(spread, list)
+    if isinstance(spread, float):
+        fitted = fit(tmp_path, {"state_dict": network.state_dict(), "mean": MEAN, "std": STD}, Noisy(name, spread))
+        assert fitted.normaliser == (MEAN, STD) and not fitted.normalises and not fitted.doubt
+
+
+def test_a_mean_and_a_deviation_of_different_modules_are_no_pair():
+    network = Noisy("std", 0.1)
+    network.other = nn.Module()
+    network.other.register_buffer("mean", torch.tensor(0.5))
+    assert of_network(network).normaliser is None and not of_network(network).keys

@@ -79,12 +79,12 @@ def of_network(network: nn.Module, loaded: dict[str, Tensor] | None = None) -> F
     """
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers()), **(loaded or {})}
     held = {name: _numbers(tensor) for name, tensor in tensors.items() if is_normaliser(name, tensor)}
-    found, doubts, _ = _read({"": held})
+    found, doubts, paired = _read({"": held})
     attributes = list(_attributes(network))
-    if not held and attributes:
+    if not paired and attributes and not doubts:  # a std alone is a noise's or a blur's
         doubts = [f"its module has {attributes[0]}"]
     normaliser, doubt = _one(found, doubts)
-    return Found(normaliser, doubt, frozenset(("", name) for name in held))
+    return Found(normaliser, doubt, frozenset(paired))
 
 
 def _attributes(network: nn.Module) -> Iterator[str]:
@@ -105,7 +105,8 @@ def _read(numbers: dict[str, dict[str, list[float]]]) -> tuple[list[Normaliser],
             groups[key.rpartition(".")[0], rest][kind] = key
         alone = [(kind, key) for group in groups.values() if len(group) == 1 for kind, key in group.items()]
         pairs = [(group["mean"], group["std"]) for group in groups.values() if len(group) == 2]
-        if not pairs and sorted(kind for kind, _ in alone) == ["mean", "std"]:  # in other words: new_mean beside std
+        holders = {key.rpartition(".")[0] for _, key in alone}
+        if not pairs and sorted(kind for kind, _ in alone) == ["mean", "std"] and len(holders) == 1:  # in other words: new_mean beside std
             pairs, alone = [tuple(key for _, key in sorted(alone))], []  # type: ignore[list-item]
         for mean, std in pairs:
             paired |= {(place, mean), (place, std)}
