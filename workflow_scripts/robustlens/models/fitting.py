@@ -165,6 +165,8 @@ def _check_values(path: str, wanted: dict[str, Tensor], best: Candidate, found: 
             raise InputError(path, real, tensor.dtype)
         with refusing(path, real):
             held = tensor.to(dtype if dtype.is_floating_point else torch.float64)
+        if dtype.is_floating_point and not tensor.is_floating_point():  # quantised, with a scale that nobody has said
+            raise InputError(path, f"floating-point numbers in {key}", tensor.dtype, "save the weights before they are quantised")
         if n_wrong := int((~torch.isfinite(held)).sum()):
             raise InputError(path, "finite weights", f"{n_wrong:,} NaN or inf in {key}")
 
