@@ -323,3 +323,29 @@ def test_a_network_that_was_saved_whole(tmp_path):
     other.fc.bias.data += 1
     with pytest.raises(InputError, match="two with other weights, model and teacher"):
         fit(tmp_path, {"model": STATE, "teacher": other})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda other: {"optimizer": {"ema": other}},
+        lambda other: {"optimizer_states": [{"ema": tuple(other[name] for name in PARAMETERS)}]},
+        lambda other: {"ema_scheduler": {"shadow": other}},
+        lambda other: {"metrics": {"best_model": other}},
+    ],
+)
+def test_an_average_within_what_belongs_to_training_asks_for_the_part(tmp_path, content):
+    with pytest.raises(InputError, match="two with other weights.*say which as models.<name>.part"):
+        fit(tmp_path, {"state_dict": STATE, **content(random_net(1).state_dict())})
+    assert is_taken(fit(tmp_path, {"state_dict": STATE, **content(STATE)}), STATE)  # a copy
+
+
+def test_moments_of_an_optimiser_by_name_are_no_second_network(tmp_path):
+    moments = {"exp_avg": {name: torch.rand_like(STATE[name]) for name in PARAMETERS}}
+    assert is_taken(fit(tmp_path, {"state_dict": STATE, "optimizer": moments}), STATE)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64])
+def test_weights_in_integers_are_refused_as_their_scale_is_unknown(tmp_path, dtype):
+    with pytest.raises(InputError, match="floating-point numbers in conv1.weight"):
+        fit(tmp_path, {name: (100 * tensor).to(dtype) for name, tensor in STATE.items()})

@@ -26,6 +26,13 @@ TRAININGS_OWN = re.compile(  # keys below which no network lies: optimisers, sch
     r"|(.*_)?(loss|losses|loss_fn|criterion|criteria|metrics?)(_state(_dict)?)?",
     re.IGNORECASE,
 )
+MOMENTS = frozenset(  # of optimisers, whatever they are called
+    [
+        *("exp_avg", "exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col", "max_exp_avg_sq", "momentum_buffer", "square_avg"),
+        *("grad_avg", "sqr_avg"),
+    ]
+)
+AVERAGES = re.compile(r"(.*_)?(ema|shadow|swa|averaged?|best)(_.*)?", re.IGNORECASE)  # of weights, or the best of them
 LEARNED = ("weight", "bias", "running_mean", "running_var")  # last words of what a layer has learned, whatever the layer is called
 REBUILT = ("torch._utils._rebuild", "torch._tensor.", "torch.Tensor")  # tensors of other kinds than plain ones
 
@@ -144,8 +151,18 @@ def _places(content: Any, place: str, depth: int) -> Iterator[tuple[str, dict[st
         for key, value in members.items():
             is_own = TRAININGS_OWN.fullmatch(key) and not (key == "opt" and isinstance(value, Left))  # options are often called so, too
             is_own = is_own and not (isinstance(value, dict) and any(is_learned(key, name, inner) for name, inner in value.items()))
-            if isinstance(value, dict | list | tuple | Left) and not is_own and not _is_tensor(value):
-                yield from _places(value, f"{place}.{key}".strip("."), depth - 1)
+            if isinstance(value, dict | list | tuple | Left) and not _is_tensor(value):
+                inner = _places(value, f"{place}.{key}".strip("."), depth - 1)
+                yield from ((name, _weights_within(name, found)) for name, found in inner) if is_own else inner
+
+
+def _weights_within(place: str, members: dict[str, Any]) -> dict[str, Any]:
+    """The tensors of a place within what belongs to training, if they are weights: named as a layer's, or a list of an average's."""
+    words = place.split(".")
+    tensors = {key: value for key, value in members.items() if _is_tensor(value)}
+    is_average = AVERAGES.fullmatch(words[-1]) and len(tensors) > 1 and list(tensors) == [str(n) for n in range(len(tensors))]
+    is_weights = is_average or any(is_learned(place, key, value) for key, value in tensors.items())
+    return tensors if is_weights and not MOMENTS & set(words) else {}
 
 
 def is_learned(holder: str, name: object, tensor: object) -> bool:

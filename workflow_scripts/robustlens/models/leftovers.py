@@ -8,11 +8,10 @@ from torch import Tensor
 
 from robustlens.errors import InputError
 from robustlens.models.candidates import Candidate
-from robustlens.models.checkpoints import TRAININGS_OWN, Checkpoint, is_learned
+from robustlens.models.checkpoints import MOMENTS, TRAININGS_OWN, Checkpoint, is_learned
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only the training of GoogLeNet and Inception uses
 COUNTER = "num_batches_tracked"  # of batch normalisation; older files have none, and no decision depends on it
-MOMENTS = frozenset(["exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"])  # of optimisers, whatever they are called
 COMPUTED = frozenset(  # last words of names: what is counted, or computed from the architecture alone, and not learned
     [COUNTER, "relative_position_index", "relative_coords_table", "attn_mask", "position_ids", "total_ops", "total_params"]
 )
